@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files. Every call that may be interrupted is repeated; nothing here waits for a FIFO.
+ */
+#include "core/fs.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/time.h>
+#include <time.h>
+
+int fs_read(int fd, struct buf *buf)
+{
+        char block[16384];
+        ssize_t n;
+
+        for (;;) {
+                n = read(fd, block, sizeof(block));
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        return buf->failed;
+                buf_append(buf, block, (size_t)n);
+                if (buf->failed)
+                        return buf->failed;
+        }
+}
+
+int fs_open_regular(const char *path)
+{
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        struct stat st;
+
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (S_ISDIR(st.st_mode))
+                return -EISDIR;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        return TAKE_FD(fd);
+}
+
+int fs_write_all(int fd, const void *bytes, size_t len)
+{
+        const char *p = bytes;
+
+        while (len > 0) {
+                ssize_t n = write(fd, p, len);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        return -ENOSPC;
+                p += n;
+                len -= (size_t)n;
+        }
+        return 0;
+}
+
+/* Creates the temporary file, complete and on disk. Returns 0 or -errno. */
+static int write_temporary(int dirfd, const char *name, const void *bytes, size_t len, mode_t mode)
+{
+        _cleanup_(closep) int fd = -1;
+        int r;
+
+        /* A left-over of a killed process; a live one has another pid. */
+        if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+                return -errno;
+        fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+        if (fd < 0)
+                return -errno;
+        r = fs_write_all(fd, bytes, len);
+        if (r == 0 && fsync(fd) < 0)
+                r = -errno;
+        return r;
+}
+
+int fs_replace(int dirfd, const char *name, const void *bytes, size_t len, mode_t mode,
+               struct err *err)
+{
+        char temporary[256];
+        int r;
+
+        if (strlen(name) > 200)
+                return err_set(err, -ENAMETOOLONG, CNI_ERR_IO, "write %s", name);
+        (void)snprintf(temporary, sizeof(temporary), ".%s.%ld", name, (long)getpid());
+        r = write_temporary(dirfd, temporary, bytes, len, mode);
+        if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
+                r = -errno;
+        if (r < 0) {
+                (void)unlinkat(dirfd, temporary, 0); /* the first error is the one to tell */
+                return err_set(err, r, CNI_ERR_IO, "write %s", name);
+        }
+        if (fsync(dirfd) < 0)
+                return err_set(err, -errno, CNI_ERR_IO, "write %s", name);
+        return 0;
+}
+
+/* mkdir(2) that takes an existing directory, also behind a symlink, for done. */
+static int make_directory(const char *path, mode_t mode)
+{
+        struct stat st;
+
+        if (mkdir(path, mode) == 0)
+                return 0;
+        if (errno != EEXIST)
+                return -errno;
+        if (stat(path, &st) < 0)
+                return -errno;
+        return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+/* Ends `path` before its last component. Returns false when there is no parent to make. */
+static bool cut_to_parent(char *path)
+{
+        char *slash = strrchr(path, '/');
+
+        while (slash && slash > path && slash[-1] == '/')
+                slash--;
+        if (!slash || slash == path)
+                return false;
+        *slash = '\0';
+        return true;
+}
+
+int fs_make_directories(const char *path, mode_t mode, struct err *err)
+{
+        _cleanup_(freep) char *parent = NULL;
+        int r = make_directory(path, mode);
+
+        if (r == 0)
+                return 0;
+        parent = strdup(path);
+        if (!parent)
+                return err_oom(err);
+        /* Only a missing or unusable parent is worth a look at it: its error says more. */
+        if ((r == -ENOENT || r == -ENOTDIR) && cut_to_parent(parent)) {
+                r = fs_make_directories(parent, mode, err);
+                if (r < 0)
+                        return r;
+                r = make_directory(path, mode);
+                if (r == 0)
+                        return 0;
+        }
+        return err_set(err, r, CNI_ERR_IO, "mkdir %s", path);
+}
+
+static void on_alarm(_unused_ int number)
+{
+}
+
+int fs_lock(int fd, unsigned timeout_ms)
+{
+        /* The alarm repeats: one that rings between the check and flock(2) must not be the last. */
+        const struct itimerval off = { 0 },
+                               timer = { .it_value = { .tv_sec = timeout_ms / 1000,
+                                                       .tv_usec = timeout_ms % 1000 * 1000 },
+                                         .it_interval = { .tv_usec = 100000 } };
+        struct sigaction action = { .sa_handler = on_alarm }, old;
+        int r;
+
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        if (errno != EWOULDBLOCK)
+                return -errno;
+        if (timeout_ms == 0)
+                return FS_BUSY;
+        sigaction(SIGALRM, &action, &old);
+        setitimer(ITIMER_REAL, &timer, NULL);
+        r = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+        setitimer(ITIMER_REAL, &off, NULL);
+        sigaction(SIGALRM, &old, NULL);
+        return r == -EINTR ? FS_BUSY : r;
+}
+
+pid_t fs_lock_holder(int fd)
+{
+        _cleanup_(fclosep) FILE *locks = fopen("/proc/locks", "re");
+        char line[256], wanted[64];
+        struct stat st;
+
+        if (!locks || fstat(fd, &st) < 0)
+                return 0;
+        (void)snprintf(wanted, sizeof(wanted), " %02x:%02x:%ju ", major(st.st_dev),
+                       minor(st.st_dev), (uintmax_t)st.st_ino);
+        /* "1: FLOCK  ADVISORY  WRITE 4711 fe:00:131 0 EOF" */
+        while (fgets(line, sizeof(line), locks)) {
+                char *end = strstr(line, wanted), *start = end;
+                uint64_t pid;
+
+                if (!end || !strstr(line, "FLOCK") || strstr(line, "->"))
+                        continue;
+                while (start > line && start[-1] != ' ')
+                        start--;
+                if (parse_u64(start, (size_t)(end - start), INT32_MAX, &pid) == 0)
+                        return (pid_t)pid;
+        }
+        return 0;
+}
+
+char *fs_join(const char *a, const char *b)
+{
+        bool absolute = a[0] == '/';
+        char *path = malloc(strlen(a) + strlen(b) + 3), *out = path, *floor;
+
+        if (!path)
+                return NULL;
+        if (absolute)
+                *out++ = '/';
+        floor = out; /* ".." does not take away what stands before here */
+        for (const char *part = a; *part;) {
+                size_t len = strcspn(part, "/");
+                bool up = len == 2 && part[0] == '.' && part[1] == '.';
+
+                if (up && out > floor) {
+                        out--;
+                        while (out > floor && out[-1] != '/')
+                                out--;
+                } else if (len > 0 && !(len == 1 && part[0] == '.') && !(up && absolute)) {
+                        memcpy(out, part, len);
+                        out += len;
+                        *out++ = '/';
+                        if (up)
+                                floor = out;
+                }
+                part += len + (part[len] == '/');
+        }
+        memcpy(out, b, strlen(b) + 1);
+        return path;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each line is composed in memory and written with one call, so that the lines of several processes
+ * do not mix in one file.
+ */
+#include "core/log.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "core/buf.h"
+
+#define LINE_CEILING 8192U
+
+static struct {
+        enum log_level level;
+        int fd;
+} sink = { LOG_LEVEL_INFO, STDERR_FILENO };
+
+void log_set_level(enum log_level level)
+{
+        sink.level = level;
+}
+
+int log_set_file(const char *path, struct err *err)
+{
+        int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                      0600);
+
+        if (fd < 0)
+                return err_set(err, -errno, CNI_ERR_IO, "open %s", path);
+        if (sink.fd != STDERR_FILENO)
+                close(sink.fd);
+        sink.fd = fd;
+        return 0;
+}
+
+static void put_prefix(struct buf *line, enum log_level level)
+{
+        /* syslog(3) priorities, as sd-daemon(3) wants them. */
+        static const int priorities[] = { 3, 4, 6, 7 };
+        time_t now = time(NULL);
+        char stamp[32];
+        struct tm tm;
+
+        if (sink.fd == STDERR_FILENO && getenv("JOURNAL_STREAM")) {
+                buf_printf(line, "<%d>", priorities[level]);
+                return;
+        }
+        localtime_r(&now, &tm);
+        strftime(stamp, sizeof(stamp), "%Y/%m/%d %H:%M:%S ", &tm);
+        buf_puts(line, stamp);
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+        struct buf line;
+        va_list args;
+        char text[4096];
+
+        if (level > sink.level)
+                return;
+        va_start(args, fmt);
+        (void)vsnprintf(text, sizeof(text), fmt, args); /* a longer line is cut */
+        va_end(args);
+        buf_init(&line, LINE_CEILING);
+        put_prefix(&line, level);
+        buf_puts(&line, text);
+        buf_putc(&line, '\n');
+        /* A log that cannot be written is no reason to fail. */
+        if (line.len > 0 && write(sink.fd, line.text, line.len) < 0)
+                errno = 0;
+        buf_done(&line);
+}

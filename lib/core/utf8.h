@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CORE_UTF8_H
+#define CORE_UTF8_H
+
+/*
+ * Characters and white space in UTF-8 text of known length. Pure.
+ */
+
+#include <stddef.h>
+
+/* The bytes of the valid character that starts at `text`; 0 when there is none. */
+size_t utf8_len(const char *text, size_t len);
+
+/* The bytes of the white space character (Unicode's White_Space) at `text`; 0 when there is none. */
+size_t utf8_space_len(const char *text, size_t len);
+
+#endif
