@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * list and status only look: they take no lock, and what vanishes meanwhile is passed over. gc takes
+ * the lock, as the verb GC does. Everything is composed first and printed at the end.
+ */
+#include "command.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf.h"
+#include "core/fs.h"
+#include "release.h"
+#include "report.h"
+#include "store.h"
+
+#define PROGRAM    "host-local"
+#define OUTPUT_MAX (256U * 1024U * 1024U)
+
+/* ---- arguments ---- */
+
+struct arguments {
+        const char *data_dir, *conf, *valid; /* NULL: not given */
+        bool json, dry_run;
+        const char **networks; /* owned array of borrowed names */
+        size_t network_count;
+};
+
+static void arguments_done(struct arguments *arguments)
+{
+        free(arguments->networks);
+}
+
+static int wrong_usage(const char *command, const char *what, const char *word)
+{
+        (void)fprintf(stderr, PROGRAM " %s: %s '%s'; see " PROGRAM " --help\n", command, what, word);
+        return 2;
+}
+
+/* `allowed` is a list of options, each with a blank behind it. Returns 0, 1 or 2, an exit status. */
+static int parse_arguments(int argc, char **argv, const char *allowed, struct arguments *ret)
+{
+        const struct {
+                const char *name;
+                const char **value;
+                bool *set;
+        } options[] = {
+                { "--data-dir ", &ret->data_dir, NULL }, { "--conf ", &ret->conf, NULL },
+                { "--valid ", &ret->valid, NULL },       { "--json ", NULL, &ret->json },
+                { "--dry-run ", NULL, &ret->dry_run },
+        };
+
+        ret->networks = calloc((size_t)argc, sizeof(*ret->networks));
+        if (!ret->networks)
+                return 1;
+        for (int i = 1; i < argc; i++) {
+                size_t o = 0;
+
+                if (argv[i][0] != '-') {
+                        if (!cni_is_name(argv[i]))
+                                return wrong_usage(argv[0], "not a network name:", argv[i]);
+                        ret->networks[ret->network_count++] = argv[i];
+                        continue;
+                }
+                while (o < ARRAY_SIZE(options) &&
+                       (strlen(options[o].name) != strlen(argv[i]) + 1 ||
+                        strncmp(options[o].name, argv[i], strlen(argv[i])) != 0))
+                        o++;
+                if (o == ARRAY_SIZE(options) || !strstr(allowed, options[o].name))
+                        return wrong_usage(argv[0], "unknown option", argv[i]);
+                if (options[o].set)
+                        *options[o].set = true;
+                else if (i + 1 == argc)
+                        return wrong_usage(argv[0], "no value for", argv[i]);
+                else
+                        *options[o].value = argv[++i];
+        }
+        return 0;
+}
+
+static const char *data_dir_of(const struct arguments *arguments)
+{
+        return arguments->data_dir ? arguments->data_dir : CONF_DATA_DIR;
+}
+
+/* ---- input ---- */
+
+/* Reads a JSON document from a file, or from standard input for "-". */
+static int read_document(const char *path, struct json **ret, struct err *err)
+{
+        bool input = strcmp(path, "-") == 0;
+        _cleanup_(buf_done) struct buf text;
+        _cleanup_(closep) int fd = -1;
+        int r;
+
+        buf_init(&text, CNI_GC_CONFIG_MAX);
+        if (!input) {
+                fd = open(path, O_RDONLY | O_CLOEXEC);
+                if (fd < 0)
+                        return err_set(err, -errno, CNI_ERR_IO, "open %s", path);
+        }
+        r = fs_read(input ? STDIN_FILENO : fd, &text);
+        if (r < 0)
+                return err_set(err, r, CNI_ERR_IO, "read %s", path);
+        r = json_parse(buf_text(&text), text.len, ret, err);
+        if (r < 0)
+                err_wrap(err, "%s: ", path);
+        return r;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The networks to tell about: those that are named, or all below the data directory. A missing data
+ * directory holds none. */
+static int find_networks(const struct arguments *arguments, struct text_list *ret, struct err *err)
+{
+        const char *data_dir = data_dir_of(arguments);
+        DIR *listing;
+        const struct dirent *entry;
+        int r = 0;
+
+        for (size_t i = 0; i < arguments->network_count && r == 0; i++)
+                r = text_list_add(ret, arguments->networks[i], strlen(arguments->networks[i]), err);
+        if (r < 0 || arguments->network_count > 0)
+                return r;
+        listing = opendir(data_dir);
+        if (!listing)
+                return errno == ENOENT ? 0 : err_set(err, -errno, CNI_ERR_IO, "open %s", data_dir);
+        while (r == 0 && (entry = readdir(listing))) {
+                struct stat st;
+
+                if (cni_is_name(entry->d_name) &&
+                    fstatat(dirfd(listing), entry->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode))
+                        r = text_list_add(ret, entry->d_name, strlen(entry->d_name), err);
+        }
+        closedir(listing);
+        if (r == 0 && ret->count > 0)
+                qsort(ret->items, ret->count, sizeof(*ret->items), compare_names);
+        return r;
+}
+
+static int no_network(const struct arguments *arguments, const char *name, struct err *err)
+{
+        return err_text(err, -ENOENT, CNI_ERR_IO, "no network '%s' in %s", name,
+                        data_dir_of(arguments));
+}
+
+/* Reads the reports of all networks. */
+static int read_reports(const struct arguments *arguments, struct report_list *ret, struct err *err)
+{
+        _cleanup_(text_list_done) struct text_list names = { 0 };
+        int r = find_networks(arguments, &names, err);
+
+        for (size_t i = 0; i < names.count && r == 0; i++) {
+                _cleanup_(freep) char *path = fs_join(data_dir_of(arguments), names.items[i]);
+
+                r = path ? report_read(ret, names.items[i], path, err) : err_oom(err);
+                if (r == STORE_ABSENT && arguments->network_count > 0 && !arguments->conf)
+                        return no_network(arguments, names.items[i], err);
+                if (r == STORE_ABSENT) /* deleted meanwhile, or not used yet */
+                        r = 0;
+        }
+        return r;
+}
+
+/* ---- the commands ---- */
+
+static int run_list(int argc, char **argv)
+{
+        _cleanup_(arguments_done) struct arguments arguments = { 0 };
+        _cleanup_(report_list_done) struct report_list reports = { 0 };
+        _cleanup_(buf_done) struct buf out;
+        struct err err = { 0 };
+        int r = parse_arguments(argc, argv, "--data-dir --json ", &arguments);
+
+        buf_init(&out, OUTPUT_MAX);
+        if (r > 0)
+                return r;
+        r = read_reports(&arguments, &reports, &err);
+        if (r == 0 && arguments.json)
+                report_list_json(&reports, &out);
+        else if (r == 0)
+                r = report_list_table(&reports, &out, &err);
+        return cni_command_end(PROGRAM, r, &out, &err);
+}
+
+/* With a configuration: its network and data directory, and the range sets to compare with. */
+static int read_conf(struct arguments *arguments, struct json **ret_document, char **ret_name,
+                     char **ret_data_dir, struct conf *ret, struct err *err)
+{
+        static const struct json_field fields[] = {
+                { "name", json_decode_string, 0, JSON_PLAIN },
+        };
+        struct cni_call call = { .args = "", .version = "1.1.0", .version_given = true };
+        char *slash;
+        int r = read_document(arguments->conf, ret_document, err);
+
+        if (r < 0)
+                return r;
+        call.config = (struct json_at){ .value = *ret_document };
+        r = json_object(&call.config, fields, ARRAY_SIZE(fields), ret_name, err);
+        if (r == 0 && (!*ret_name || !cni_is_name(*ret_name)))
+                r = err_text(err, -EINVAL, CNI_ERR_CONFIG, "missing network name");
+        call.name = *ret_name;
+        if (r == 0)
+                r = conf_read(&call, ret, err);
+        if (r < 0)
+                return r;
+        *ret_data_dir = strdup(ret->place.path);
+        if (!*ret_data_dir)
+                return err_oom(err);
+        slash = strrchr(*ret_data_dir, '/');
+        if (slash)
+                *slash = '\0';
+        if (!arguments->data_dir)
+                arguments->data_dir = slash ? *ret_data_dir : ".";
+        arguments->networks[0] = *ret_name;
+        arguments->network_count = 1;
+        return 0;
+}
+
+static int run_status(int argc, char **argv)
+{
+        _cleanup_(arguments_done) struct arguments arguments = { 0 };
+        _cleanup_(report_list_done) struct report_list reports = { 0 };
+        _cleanup_(conf_done) struct conf conf = { 0 };
+        _cleanup_(json_freep) struct json *document = NULL;
+        _cleanup_(freep) char *name = NULL, *data_dir = NULL;
+        _cleanup_(buf_done) struct buf out;
+        struct err err = { 0 };
+        int r = parse_arguments(argc, argv, "--data-dir --json --conf ", &arguments);
+
+        buf_init(&out, OUTPUT_MAX);
+        if (r > 0)
+                return r;
+        if (arguments.conf && arguments.network_count > 0)
+                return wrong_usage(argv[0], "--conf names the network, not", arguments.networks[0]);
+        if (arguments.conf)
+                r = read_conf(&arguments, &document, &name, &data_dir, &conf, &err);
+        if (r == 0)
+                r = read_reports(&arguments, &reports, &err);
+        if (r == 0 && arguments.json)
+                report_status_json(&reports, &conf.sets, &out);
+        else if (r == 0)
+                r = report_status_table(&reports, &conf.sets, &out, &err);
+        return cni_command_end(PROGRAM, r, &out, &err);
+}
+
+static int read_valid(const char *path, struct attachments *ret, struct err *err)
+{
+        _cleanup_(json_freep) struct json *document = NULL;
+        struct json_at top = { 0 }, list;
+        int r = read_document(path, &document, err);
+
+        if (r < 0)
+                return r;
+        top.value = document;
+        if (attachments_find(&top, &list))
+                return attachments_decode(&list, ret, err);
+        if (json_is_null(&top))
+                return err_text(err, -EINVAL, CNI_ERR_DECODE, "%s: no list of attachments", path);
+        r = attachments_decode(&top, ret, err);
+        if (r < 0)
+                err_wrap(err, "%s: ", path);
+        return r;
+}
+
+static int collect(const struct arguments *arguments, const struct attachments *valid,
+                   struct entry_list *freed, struct err *err)
+{
+        const struct release_report report = { entry_list_add, freed, arguments->dry_run };
+        _cleanup_(store_close) struct store store = STORE_CLOSED;
+        _cleanup_(freep) char *path = fs_join(data_dir_of(arguments), arguments->networks[0]);
+        int r;
+
+        if (!path)
+                return err_oom(err);
+        r = store_open(path, arguments->dry_run ? STORE_NO_LOCK : 0, &store, err);
+        if (r == STORE_ABSENT)
+                return no_network(arguments, arguments->networks[0], err);
+        return r < 0 ? r : release_collect(&store, valid, &report, err);
+}
+
+static int run_gc(int argc, char **argv)
+{
+        _cleanup_(arguments_done) struct arguments arguments = { 0 };
+        _cleanup_(attachments_done) struct attachments valid = { 0 };
+        _cleanup_(entry_list_done) struct entry_list freed = { 0 };
+        _cleanup_(buf_done) struct buf out;
+        struct err err = { 0 }, print_err = { 0 };
+        int status, r = parse_arguments(argc, argv, "--data-dir --json --valid --dry-run ", &arguments);
+
+        buf_init(&out, OUTPUT_MAX);
+        if (r > 0)
+                return r;
+        if (arguments.network_count != 1)
+                return wrong_usage(argv[0], "needs one network, not",
+                                   arguments.network_count > 0 ? arguments.networks[1] : "");
+        if (!arguments.valid)
+                return wrong_usage(argv[0], "missing option", "--valid");
+        r = read_valid(arguments.valid, &valid, &err);
+        if (r == 0)
+                r = collect(&arguments, &valid, &freed, &err);
+        if (r < 0 && freed.count == 0)
+                return cni_command_end(PROGRAM, r, &out, &err);
+        if (arguments.json)
+                report_freed_json(&freed, arguments.networks[0], arguments.dry_run, &out);
+        else
+                report_freed_lines(&freed, arguments.dry_run, &out);
+        /* What was freed is told even when something else could not be. */
+        status = cni_command_end(PROGRAM, 0, &out, &print_err);
+        return r < 0 ? cni_command_end(PROGRAM, r, &out, &err) : status;
+}
+
+const struct cni_command host_local_commands[] = {
+        { "list", "[--json] [--data-dir DIR] [NETWORK...]", run_list },
+        { "status", "[--json] [--data-dir DIR] [--conf FILE|-] [NETWORK...]", run_status },
+        { "gc", "NETWORK --valid FILE|- [--dry-run] [--json] [--data-dir DIR]", run_gc },
+};
+const size_t host_local_command_count = ARRAY_SIZE(host_local_commands);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Removal never stops at an error: what can be freed is freed, then the first error is told.
+ */
+#include "release.h"
+
+#include <string.h>
+
+/* ---- attachments ---- */
+
+void attachments_done(struct attachments *attachments)
+{
+        for (size_t i = 0; i < attachments->count; i++) {
+                free((void *)(uintptr_t)attachments->items[i].container_id);
+                free((void *)(uintptr_t)attachments->items[i].ifname);
+        }
+        free(attachments->items);
+        *attachments = (struct attachments){ 0 };
+}
+
+static int compare_owners(const void *a, const void *b)
+{
+        const struct owner *x = a, *y = b;
+        int order = strcmp(x->container_id, y->container_id);
+
+        return order ? order : strcmp(x->ifname, y->ifname);
+}
+
+static int decode_attachment(const struct json_at *at, void *dst, struct err *err)
+{
+        static const struct json_field fields[] = {
+                { "containerID", json_decode_string, offsetof(struct owner, container_id), JSON_PLAIN },
+                { "ifname", json_decode_string, offsetof(struct owner, ifname), JSON_PLAIN },
+        };
+        struct attachments *attachments = dst;
+        struct owner *owner = &attachments->items[attachments->count++];
+        char path[512];
+        int r = json_object(at, fields, ARRAY_SIZE(fields), owner, err);
+
+        if (r < 0 || (owner->container_id && owner->ifname))
+                return r;
+        /* Half an attachment would protect nothing, and its container would lose its address. */
+        json_path(at, path, sizeof(path));
+        return err_text(err, -EINVAL, CNI_ERR_DECODE, "%s: containerID or ifname is missing", path);
+}
+
+int attachments_decode(const struct json_at *at, void *dst, struct err *err)
+{
+        struct attachments *attachments = dst;
+        int r;
+
+        if (json_is_null(at))
+                return 0;
+        attachments->items = calloc(json_count(at) + 1, sizeof(*attachments->items));
+        if (!attachments->items)
+                return err_oom(err);
+        r = json_list(at, decode_attachment, attachments, err);
+        if (r == 0 && attachments->count > 0)
+                qsort(attachments->items, attachments->count, sizeof(*attachments->items),
+                      compare_owners);
+        return r;
+}
+
+bool attachments_find(const struct json_at *config, struct json_at *ret)
+{
+        return json_member(config, "cni.dev/valid-attachments", ret) ||
+               json_member(config, "cni.dev/attachments", ret);
+}
+
+/* The first attachment that is not before the owner, so that "" as ifname finds any of the id. */
+static bool is_valid(const struct attachments *attachments, const struct owner *owner)
+{
+        size_t low = 0, high = attachments->count;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (compare_owners(&attachments->items[middle], owner) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        if (low == attachments->count)
+                return false;
+        return owner_is(owner, &attachments->items[low]) ||
+               owner_is_legacy(owner, &attachments->items[low]);
+}
+
+/* ---- DEL and CHECK ---- */
+
+/* A pass over the directory on behalf of an owner. */
+struct search {
+        struct store *store;
+        const struct owner *owner;
+        bool remove;       /* DEL */
+        bool legacy;       /* look for the old form */
+        size_t found;      /* entries of the owner */
+        size_t old_form;   /* entries of the old form with its id */
+        int failed;        /* the first error, which is in first_err */
+        struct err first_err;
+};
+
+static void note_failure(struct search *search, int r, const struct err *err)
+{
+        if (r < 0 && search->failed == 0) {
+                search->failed = r;
+                search->first_err = *err;
+        }
+}
+
+static void note_unreadable(struct search *search, const struct store_entry *entry)
+{
+        struct err err;
+
+        note_failure(search,
+                     err_set(&err, -entry->error, CNI_ERR_IO, "read %s/%s", search->store->path,
+                             entry->name),
+                     &err);
+}
+
+static void remove_entry(struct search *search, const struct ip *ip)
+{
+        struct err err;
+
+        note_failure(search, store_remove(search->store, ip, &err), &err);
+}
+
+static int search_entry(const struct store_entry *entry, void *context, _unused_ struct err *err)
+{
+        struct search *search = context;
+        bool match;
+
+        if (entry->state == ENTRY_UNREADABLE)
+                note_unreadable(search, entry);
+        if (entry->state == ENTRY_UNREADABLE || entry->state == ENTRY_EMPTY) {
+                if (entry->debris && search->remove)
+                        remove_entry(search, &entry->ip);
+                return 0;
+        }
+        match = owner_is(&entry->owner, search->owner);
+        search->found += match;
+        search->old_form += owner_is_legacy(&entry->owner, search->owner);
+        if (search->legacy)
+                match = owner_is_legacy(&entry->owner, search->owner);
+        if (match && search->remove)
+                remove_entry(search, &entry->ip);
+        return 0;
+}
+
+/* The addresses that the caller remembers, before the directory is read. */
+static void search_previous(struct search *search, const struct ipam_result *previous)
+{
+        char text[STORE_OWNER_MAX];
+        struct store_entry entry;
+
+        for (size_t i = 0; i < previous->ip_count; i++) {
+                const struct ip *ip = &previous->ips[i].address.ip;
+
+                if (!store_look(search->store, ip, text, &entry) ||
+                    !owner_is(&entry.owner, search->owner))
+                        continue;
+                search->found++;
+                if (search->remove)
+                        remove_entry(search, ip);
+        }
+}
+
+/* Passes the first failure of the search on, when nothing worse has happened. */
+static int end_search(const struct search *search, int r, struct err *err)
+{
+        if (r < 0 || search->failed == 0)
+                return r;
+        *err = search->first_err;
+        return search->failed;
+}
+
+int release_addresses(struct store *store, const struct owner *owner,
+                      const struct ipam_result *result, struct err *err)
+{
+        struct search search = { .store = store, .owner = owner, .remove = true };
+
+        search_previous(&search, result);
+        return end_search(&search, 0, err);
+}
+
+int release_owner(struct store *store, const struct owner *owner, const struct ipam_result *previous,
+                  struct err *err)
+{
+        struct search search = { .store = store, .owner = owner, .remove = true };
+        int r;
+
+        search_previous(&search, previous);
+        r = store_scan(store, 0, search_entry, &search, err);
+        if (r == 0 && search.found == 0 && search.old_form > 0) {
+                search.legacy = true;
+                r = store_scan(store, 0, search_entry, &search, err);
+        }
+        return end_search(&search, r, err);
+}
+
+int release_check(struct store *store, const struct owner *owner, const struct ipam_result *previous,
+                  bool *ret_held, struct err *err)
+{
+        struct search search = { .store = store, .owner = owner };
+        int r = 0;
+
+        search_previous(&search, previous);
+        if (search.found == 0)
+                r = store_scan(store, 0, search_entry, &search, err);
+        *ret_held = search.found + search.old_form > 0;
+        return r;
+}
+
+/* ---- GC and the sweep ---- */
+
+struct collection {
+        struct search search; /* for its failures */
+        const struct attachments *valid; /* NULL: a sweep */
+        const struct release_report *report;
+};
+
+static bool is_garbage(const struct collection *collection, const struct store_entry *entry)
+{
+        if (entry->state == ENTRY_EMPTY)
+                return entry->debris;
+        return collection->valid ? !is_valid(collection->valid, &entry->owner)
+                                 : entry->state == ENTRY_STALE;
+}
+
+static int collect_entry(const struct store_entry *entry, void *context, struct err *err)
+{
+        struct collection *collection = context;
+        const struct release_report *report = collection->report;
+
+        if (entry->state == ENTRY_UNREADABLE) {
+                note_unreadable(&collection->search, entry);
+                return 0;
+        }
+        if (!is_garbage(collection, entry))
+                return 0;
+        if (!report || !report->dry_run)
+                remove_entry(&collection->search, &entry->ip);
+        return report ? report->freed(entry, report->context, err) : 0;
+}
+
+static int collect(struct store *store, unsigned flags, struct collection *collection,
+                   struct err *err)
+{
+        int r = store_scan(store, flags, collect_entry, collection, err);
+
+        return end_search(&collection->search, r, err);
+}
+
+int release_collect(struct store *store, const struct attachments *valid,
+                    const struct release_report *report, struct err *err)
+{
+        struct collection collection = { .search.store = store, .valid = valid, .report = report };
+
+        return collect(store, 0, &collection, err);
+}
+
+int release_sweep(struct store *store, struct err *err)
+{
+        struct collection collection = { .search.store = store };
+        int r;
+
+        if (!store_needs_sweep(store))
+                return 0;
+        r = collect(store, STORE_BOOT, &collection, err);
+        if (r == 0)
+                store_mark_swept(store);
+        return r;
+}
