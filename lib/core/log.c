@@ -7,6 +7,9 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -37,6 +40,20 @@ int log_set_file(const char *path, struct err *err)
         return 0;
 }
 
+/* Whether stderr is the journal's: JOURNAL_STREAM, which children inherit, names it by device and
+ * inode (systemd.exec(5)). */
+static bool stderr_is_journal(void)
+{
+        const char *stream = getenv("JOURNAL_STREAM");
+        char own[64];
+        struct stat st;
+
+        if (!stream || fstat(STDERR_FILENO, &st) < 0)
+                return false;
+        (void)snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+        return strcmp(stream, own) == 0;
+}
+
 static void put_prefix(struct buf *line, enum log_level level)
 {
         /* syslog(3) priorities, as sd-daemon(3) wants them. */
@@ -45,7 +62,7 @@ static void put_prefix(struct buf *line, enum log_level level)
         char stamp[32];
         struct tm tm;
 
-        if (sink.fd == STDERR_FILENO && getenv("JOURNAL_STREAM")) {
+        if (sink.fd == STDERR_FILENO && stderr_is_journal()) {
                 buf_printf(line, "<%d>", priorities[level]);
                 return;
         }

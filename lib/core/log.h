@@ -5,8 +5,8 @@
 /*
  * Log lines, for mains and daemons only: library code returns errors and never logs.
  *
- * A line goes to stderr; under systemd (JOURNAL_STREAM is set) it starts with the journal's "<n>"
- * priority, else with date and time. A file can be set in its place. No line ever holds a
+ * A line goes to stderr; when that is the journal it starts with the journal's "<n>" priority, else
+ * with date and time. A file can be set in its place. No line ever holds a
  * credential.
  */
 

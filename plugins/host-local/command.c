@@ -21,6 +21,14 @@
 
 /* ---- arguments ---- */
 
+enum option {
+        OPTION_DATA_DIR = 1,
+        OPTION_JSON = 2,
+        OPTION_CONF = 4,
+        OPTION_VALID = 8,
+        OPTION_DRY_RUN = 16,
+};
+
 struct arguments {
         const char *data_dir, *conf, *valid; /* NULL: not given */
         bool json, dry_run;
@@ -39,43 +47,55 @@ static int wrong_usage(const char *command, const char *what, const char *word)
         return 2;
 }
 
-/* `allowed` is a list of options, each with a blank behind it. Returns 0, 1 or 2, an exit status. */
-static int parse_arguments(int argc, char **argv, const char *allowed, struct arguments *ret)
+/* Takes one option, and its value from the next word. Returns 0, or 2 for wrong usage. */
+static int parse_option(char **argv, int *at, unsigned allowed, struct arguments *arguments)
 {
         const struct {
                 const char *name;
+                enum option option;
                 const char **value;
                 bool *set;
         } options[] = {
-                { "--data-dir ", &ret->data_dir, NULL }, { "--conf ", &ret->conf, NULL },
-                { "--valid ", &ret->valid, NULL },       { "--json ", NULL, &ret->json },
-                { "--dry-run ", NULL, &ret->dry_run },
+                { "--data-dir", OPTION_DATA_DIR, &arguments->data_dir, NULL },
+                { "--conf", OPTION_CONF, &arguments->conf, NULL },
+                { "--valid", OPTION_VALID, &arguments->valid, NULL },
+                { "--json", OPTION_JSON, NULL, &arguments->json },
+                { "--dry-run", OPTION_DRY_RUN, NULL, &arguments->dry_run },
         };
+        size_t i = 0;
 
-        ret->networks = calloc((size_t)argc, sizeof(*ret->networks));
+        while (i < ARRAY_SIZE(options) &&
+               (!(options[i].option & allowed) || strcmp(options[i].name, argv[*at]) != 0))
+                i++;
+        if (i == ARRAY_SIZE(options))
+                return wrong_usage(argv[0], "unknown option", argv[*at]);
+        if (options[i].set) {
+                *options[i].set = true;
+                return 0;
+        }
+        if (!argv[*at + 1])
+                return wrong_usage(argv[0], "no value for", argv[*at]);
+        *options[i].value = argv[++*at];
+        return 0;
+}
+
+/* Returns 0, or 1 or 2, which is then the exit status. */
+static int parse_arguments(int argc, char **argv, unsigned allowed, struct arguments *ret)
+{
+        ret->networks = calloc((size_t)argc + 1, sizeof(*ret->networks));
         if (!ret->networks)
                 return 1;
         for (int i = 1; i < argc; i++) {
-                size_t o = 0;
+                if (argv[i][0] == '-') {
+                        int r = parse_option(argv, &i, allowed, ret);
 
-                if (argv[i][0] != '-') {
-                        if (!cni_is_name(argv[i]))
-                                return wrong_usage(argv[0], "not a network name:", argv[i]);
+                        if (r > 0)
+                                return r;
+                } else if (cni_is_name(argv[i])) {
                         ret->networks[ret->network_count++] = argv[i];
-                        continue;
+                } else {
+                        return wrong_usage(argv[0], "not a network name:", argv[i]);
                 }
-                while (o < ARRAY_SIZE(options) &&
-                       (strlen(options[o].name) != strlen(argv[i]) + 1 ||
-                        strncmp(options[o].name, argv[i], strlen(argv[i])) != 0))
-                        o++;
-                if (o == ARRAY_SIZE(options) || !strstr(allowed, options[o].name))
-                        return wrong_usage(argv[0], "unknown option", argv[i]);
-                if (options[o].set)
-                        *options[o].set = true;
-                else if (i + 1 == argc)
-                        return wrong_usage(argv[0], "no value for", argv[i]);
-                else
-                        *options[o].value = argv[++i];
         }
         return 0;
 }
@@ -160,7 +180,7 @@ static int read_reports(const struct arguments *arguments, struct report_list *r
                 _cleanup_(freep) char *path = fs_join(data_dir_of(arguments), names.items[i]);
 
                 r = path ? report_read(ret, names.items[i], path, err) : err_oom(err);
-                if (r == STORE_ABSENT && arguments->network_count > 0 && !arguments->conf)
+                if (r == STORE_ABSENT && arguments->network_count > 0)
                         return no_network(arguments, names.items[i], err);
                 if (r == STORE_ABSENT) /* deleted meanwhile, or not used yet */
                         r = 0;
@@ -176,7 +196,7 @@ static int run_list(int argc, char **argv)
         _cleanup_(report_list_done) struct report_list reports = { 0 };
         _cleanup_(buf_done) struct buf out;
         struct err err = { 0 };
-        int r = parse_arguments(argc, argv, "--data-dir --json ", &arguments);
+        int r = parse_arguments(argc, argv, OPTION_DATA_DIR | OPTION_JSON, &arguments);
 
         buf_init(&out, OUTPUT_MAX);
         if (r > 0)
@@ -189,39 +209,35 @@ static int run_list(int argc, char **argv)
         return cni_command_end(PROGRAM, r, &out, &err);
 }
 
-/* With a configuration: its network and data directory, and the range sets to compare with. */
-static int read_conf(struct arguments *arguments, struct json **ret_document, char **ret_name,
-                     char **ret_data_dir, struct conf *ret, struct err *err)
+/* Reads a configuration, and the report of its network: none when it has not been used yet. */
+static int read_configured(const struct arguments *arguments, struct conf *ret_conf,
+                           struct report_list *ret, struct err *err)
 {
         static const struct json_field fields[] = {
                 { "name", json_decode_string, 0, JSON_PLAIN },
         };
+        _cleanup_(json_freep) struct json *document = NULL;
+        _cleanup_(freep) char *name = NULL, *path = NULL;
         struct cni_call call = { .args = "", .version = "1.1.0", .version_given = true };
-        char *slash;
-        int r = read_document(arguments->conf, ret_document, err);
+        int r = read_document(arguments->conf, &document, err);
 
         if (r < 0)
                 return r;
-        call.config = (struct json_at){ .value = *ret_document };
-        r = json_object(&call.config, fields, ARRAY_SIZE(fields), ret_name, err);
-        if (r == 0 && (!*ret_name || !cni_is_name(*ret_name)))
+        call.config.value = document;
+        r = json_object(&call.config, fields, ARRAY_SIZE(fields), &name, err);
+        if (r == 0 && (!name || !cni_is_name(name)))
                 r = err_text(err, -EINVAL, CNI_ERR_CONFIG, "missing network name");
-        call.name = *ret_name;
+        call.name = name;
         if (r == 0)
-                r = conf_read(&call, ret, err);
+                r = conf_read(&call, ret_conf, err);
         if (r < 0)
                 return r;
-        *ret_data_dir = strdup(ret->place.path);
-        if (!*ret_data_dir)
+        path = arguments->data_dir ? fs_join(arguments->data_dir, name)
+                                   : strdup(ret_conf->place.path);
+        if (!path)
                 return err_oom(err);
-        slash = strrchr(*ret_data_dir, '/');
-        if (slash)
-                *slash = '\0';
-        if (!arguments->data_dir)
-                arguments->data_dir = slash ? *ret_data_dir : ".";
-        arguments->networks[0] = *ret_name;
-        arguments->network_count = 1;
-        return 0;
+        r = report_read(ret, name, path, err);
+        return r == STORE_ABSENT ? 0 : r;
 }
 
 static int run_status(int argc, char **argv)
@@ -229,11 +245,9 @@ static int run_status(int argc, char **argv)
         _cleanup_(arguments_done) struct arguments arguments = { 0 };
         _cleanup_(report_list_done) struct report_list reports = { 0 };
         _cleanup_(conf_done) struct conf conf = { 0 };
-        _cleanup_(json_freep) struct json *document = NULL;
-        _cleanup_(freep) char *name = NULL, *data_dir = NULL;
         _cleanup_(buf_done) struct buf out;
         struct err err = { 0 };
-        int r = parse_arguments(argc, argv, "--data-dir --json --conf ", &arguments);
+        int r = parse_arguments(argc, argv, OPTION_DATA_DIR | OPTION_JSON | OPTION_CONF, &arguments);
 
         buf_init(&out, OUTPUT_MAX);
         if (r > 0)
@@ -241,8 +255,8 @@ static int run_status(int argc, char **argv)
         if (arguments.conf && arguments.network_count > 0)
                 return wrong_usage(argv[0], "--conf names the network, not", arguments.networks[0]);
         if (arguments.conf)
-                r = read_conf(&arguments, &document, &name, &data_dir, &conf, &err);
-        if (r == 0)
+                r = read_configured(&arguments, &conf, &reports, &err);
+        else
                 r = read_reports(&arguments, &reports, &err);
         if (r == 0 && arguments.json)
                 report_status_json(&reports, &conf.sets, &out);
@@ -286,6 +300,8 @@ static int collect(const struct arguments *arguments, const struct attachments *
         return r < 0 ? r : release_collect(&store, valid, &report, err);
 }
 
+#define GC_OPTIONS (OPTION_DATA_DIR | OPTION_JSON | OPTION_VALID | OPTION_DRY_RUN)
+
 static int run_gc(int argc, char **argv)
 {
         _cleanup_(arguments_done) struct arguments arguments = { 0 };
@@ -293,7 +309,7 @@ static int run_gc(int argc, char **argv)
         _cleanup_(entry_list_done) struct entry_list freed = { 0 };
         _cleanup_(buf_done) struct buf out;
         struct err err = { 0 }, print_err = { 0 };
-        int status, r = parse_arguments(argc, argv, "--data-dir --json --valid --dry-run ", &arguments);
+        int status, r = parse_arguments(argc, argv, GC_OPTIONS, &arguments);
 
         buf_init(&out, OUTPUT_MAX);
         if (r > 0)
