@@ -109,6 +109,25 @@ static int longest_zero_run(const struct ip *ip, int *ret_len)
         return best;
 }
 
+/* Without printf(3): a directory of 60,000 addresses is parsed and printed for each call. */
+static char *put_decimal(char *out, uint8_t number)
+{
+        if (number >= 100)
+                *out++ = (char)('0' + number / 100);
+        if (number >= 10)
+                *out++ = (char)('0' + number / 10 % 10);
+        *out++ = (char)('0' + number % 10);
+        return out;
+}
+
+static void format_v4(const struct ip *ip, char *text)
+{
+        for (int i = 0; i < 4; i++) {
+                text = put_decimal(text, ip->bytes[i]);
+                *text++ = i < 3 ? '.' : '\0';
+        }
+}
+
 static void format_v6(const struct ip *ip, char *text, size_t size)
 {
         int run_len, run = longest_zero_run(ip, &run_len);
@@ -128,10 +147,8 @@ static void format_v6(const struct ip *ip, char *text, size_t size)
 
 const char *ip_format(const struct ip *ip, char text[static IP_TEXT_MAX])
 {
-        const uint8_t *b = ip->bytes;
-
         if (ip->family == IP_V4)
-                (void)snprintf(text, IP_TEXT_MAX, "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+                format_v4(ip, text);
         else if (ip->family == IP_V6)
                 format_v6(ip, text, IP_TEXT_MAX);
         else
@@ -160,6 +177,11 @@ int ip_compare(const struct ip *a, const struct ip *b)
 bool ip_equal(const struct ip *a, const struct ip *b)
 {
         return ip_compare(a, b) == 0;
+}
+
+int ip_compare_items(const void *a, const void *b)
+{
+        return ip_compare(a, b);
 }
 
 /* Sets the host bits of the network's address to zeros or to ones. */

@@ -55,6 +55,9 @@ unsigned ip_bits(const struct ip *ip);
 int ip_compare(const struct ip *a, const struct ip *b);
 bool ip_equal(const struct ip *a, const struct ip *b);
 
+/* ip_compare() for qsort(3) and bsearch(3) over an array of struct ip. */
+int ip_compare_items(const void *a, const void *b);
+
 /* The first and the last address of the network. */
 struct ip ipnet_first(const struct ipnet *net);
 struct ip ipnet_last(const struct ipnet *net);

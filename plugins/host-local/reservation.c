@@ -172,11 +172,6 @@ static int make_requested(struct making *making, size_t set, struct err *err)
                         ip_format(ip, text), buf_text(&ranges));
 }
 
-static int compare_ips(const void *a, const void *b)
-{
-        return ip_compare(a, b);
-}
-
 /* Tries the addresses behind the cursor: the first ones by creating them, the rest, when those were
  * all taken, against a listing. Returns 0, STORE_TAKEN (all are), or an error. */
 static int make_next(struct making *making, size_t set, const struct ip *last, struct err *err)
@@ -190,7 +185,7 @@ static int make_next(struct making *making, size_t set, const struct ip *last, s
 
         alloc_start(&walk, &making->conf->sets.items[set], last);
         while (alloc_next(&walk, &ip, &range)) {
-                if (taken && bsearch(&ip, taken, taken_count, sizeof(ip), compare_ips))
+                if (taken && bsearch(&ip, taken, taken_count, sizeof(ip), ip_compare_items))
                         continue;
                 r = make(making, &ip, err);
                 if (r != STORE_TAKEN)

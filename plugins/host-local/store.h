@@ -93,7 +93,7 @@ int store_remove(struct store *store, const struct ip *ip, struct err *err);
 bool store_look(const struct store *store, const struct ip *ip,
                 char text[static STORE_OWNER_MAX], struct store_entry *ret);
 
-/* Calls `visit` for each entry, in the directory's order; it may remove the entry. A file that
+/* Calls `visit` for each entry, in no particular order; it may remove the entry. A file that
  * vanishes meanwhile is passed over. A negative number from `visit` ends the scan and is returned. */
 int store_scan(struct store *store, unsigned flags,
                int (*visit)(const struct store_entry *entry, void *context, struct err *err),
