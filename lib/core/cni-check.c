@@ -10,7 +10,9 @@
 #include "core/cni.h"
 #include "core/utf8.h"
 
-const char *const cni_versions[] = { "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0" };
+const char *const cni_versions[] = {
+        "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"
+};
 const size_t cni_version_count = ARRAY_SIZE(cni_versions);
 
 #define VERSIONS_QUOTED "[\"0.1.0\" \"0.2.0\" \"0.3.0\" \"0.3.1\" \"0.4.0\" \"1.0.0\" \"1.1.0\"]"
@@ -107,11 +109,11 @@ static int check_order(const char *version, const char *verb, const char *since,
         if (r < 0)
                 return r;
         if (compare_versions(config, first) < 0)
-                return err_text(err, -EINVAL, CNI_ERR_VERSION,
-                                "config version does not allow %s", verb);
+                return err_text(err, -EINVAL, CNI_ERR_VERSION, "config version does not allow %s",
+                                verb);
         if (compare_versions(config, newest) > 0)
-                return err_text(err, -EINVAL, CNI_ERR_VERSION,
-                                "plugin version does not allow %s", verb);
+                return err_text(err, -EINVAL, CNI_ERR_VERSION, "plugin version does not allow %s",
+                                verb);
         return 0;
 }
 
@@ -203,7 +205,8 @@ static int parse_pair(char *pair, size_t key_len, const struct cni_arg *arg, str
         if (r == -ENOMEM)
                 return err_oom(err);
         if (r < 0)
-                return pair_error(err, "error parsing value of pair", pair, strlen(pair), reason.msg);
+                return pair_error(err, "error parsing value of pair", pair, strlen(pair),
+                                  reason.msg);
         return 0;
 }
 

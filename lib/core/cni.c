@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The frame. The order of its checks is that of the reference library's skeleton, because callers and
- * their tests see which error comes first. Two things are better: the check for our own network
+ * The frame. The order of its checks is that of the reference library's skeleton, because callers
+ * and their tests see which error comes first. Two things are better: the check for our own network
  * namespace comes before an ADD does anything, and an ADD whose result does not reach the caller is
  * taken back.
  */
@@ -130,8 +130,8 @@ static int read_input(struct frame *frame, struct err *err)
         buf_init(&text, frame->verb->input_max);
         r = fs_read(STDIN_FILENO, &text);
         if (r == -EFBIG)
-                return err_text(err, r, CNI_ERR_IO,
-                                "error reading from stdin: more than %zu bytes", text.ceiling);
+                return err_text(err, r, CNI_ERR_IO, "error reading from stdin: more than %zu bytes",
+                                text.ceiling);
         if (r == -ENOMEM)
                 return err_oom(err);
         if (r < 0)
@@ -161,7 +161,8 @@ static int check_input(struct frame *frame, struct err *err)
         if (!frame->name || *frame->name == '\0')
                 return err_text(err, -EINVAL, CNI_ERR_CONFIG, "missing network name");
         if (!cni_is_name(frame->name)) {
-                (void)err_text(err, -EINVAL, CNI_ERR_CONFIG, "invalid characters found in network name");
+                (void)err_text(err, -EINVAL, CNI_ERR_CONFIG,
+                               "invalid characters found in network name");
                 err_details(err, "%s", frame->name);
                 return -EINVAL;
         }
@@ -339,7 +340,8 @@ static void print_usage(const struct cni_plugin *plugin, FILE *to)
         for (size_t i = 0; i < plugin->command_count; i++)
                 (void)fprintf(to, "  %s %s %s\n", plugin->program, plugin->commands[i].name,
                               plugin->commands[i].usage);
-        (void)fprintf(to, "  %s --help | --version\nSee %s(8).\n", plugin->program, plugin->program);
+        (void)fprintf(to, "  %s --help | --version\nSee %s(8).\n", plugin->program,
+                      plugin->program);
 }
 
 static int run_command(int argc, char **argv, const struct cni_plugin *plugin)

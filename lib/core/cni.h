@@ -18,9 +18,9 @@
 /* One invocation. All is borrowed; a variable that is unset or empty is "". */
 struct cni_call {
         const char *container_id, *netns, *ifname, *args;
-        const char *name;      /* of the network; checked, safe as a file name */
-        const char *version;   /* one of the supported ones; 0.1.0 when the configuration has none */
-        bool version_given;    /* the configuration has a cniVersion that is not empty */
+        const char *name;    /* of the network; checked, safe as a file name */
+        const char *version; /* one of the supported ones; 0.1.0 when the configuration has none */
+        bool version_given;  /* the configuration has a cniVersion that is not empty */
         struct json_at config; /* the whole document */
 };
 
@@ -32,8 +32,8 @@ struct cni_command {
 };
 
 struct cni_plugin {
-        const char *program;                                         /* "host-local" */
-        const char *about;                                           /* "CNI host-local plugin v1" */
+        const char *program; /* "host-local" */
+        const char *about;   /* "CNI host-local plugin v1" */
         int (*add)(const struct cni_call *call, struct ipam_result *ret, struct err *err);
         /* Takes back an ADD whose result could not be handed over. */
         int (*undo)(const struct cni_call *call, const struct ipam_result *result, struct err *err);
@@ -46,8 +46,9 @@ struct cni_plugin {
 };
 
 /* Runs the verb of CNI_COMMAND; without one the sub-command argv names; without both it prints the
- * two lines about itself on standard error. Returns the exit status: 0, 1 for an error (a JSON object
- * on standard output for a verb, text on standard error for a sub-command), 2 for wrong usage. */
+ * two lines about itself on standard error. Returns the exit status: 0, 1 for an error (a JSON
+ * object on standard output for a verb, text on standard error for a sub-command), 2 for wrong
+ * usage. */
 int cni_main(int argc, char **argv, const struct cni_plugin *plugin);
 
 /* The end of a sub-command: writes `out` to standard output when r is 0, else the error to standard
@@ -80,8 +81,8 @@ struct cni_arg {
         void *dst;
 };
 
-/* Reads CNI_ARGS, "K=V;K=V". Unknown keys are an error unless IgnoreUnknown is 1 or true; of repeated
- * keys the last one wins. Errors are CNI_ERR_ENVIRONMENT. */
+/* Reads CNI_ARGS, "K=V;K=V". Unknown keys are an error unless IgnoreUnknown is 1 or true; of
+ * repeated keys the last one wins. Errors are CNI_ERR_ENVIRONMENT. */
 int cni_parse_args(const char *args, const struct cni_arg *known, size_t count, struct err *err);
 
 #endif

@@ -24,15 +24,16 @@ enum {
  * Returns 0 or -errno; what was read before a failure is in the buffer. */
 int fs_read(int fd, struct buf *buf);
 
-/* Opens a regular file for reading; a path's symlinks are followed. A FIFO or device is refused with
- * -EINVAL instead of waiting for it; a directory with -EISDIR. Returns the descriptor or -errno. */
+/* Opens a regular file for reading; a path's symlinks are followed. A FIFO or device is refused
+ * with -EINVAL instead of waiting for it; a directory with -EISDIR. Returns the descriptor or
+ * -errno. */
 int fs_open_regular(const char *path);
 
 /* Writes all of it. Returns 0 or -errno; a device that takes nothing is -ENOSPC. */
 int fs_write_all(int fd, const void *bytes, size_t len);
 
-/* Puts a file in place of `name`, complete or not at all, and durable: temporary name, fsync, rename,
- * fsync of the directory. `name` is at most 200 bytes long. */
+/* Puts a file in place of `name`, complete or not at all, and durable: temporary name, fsync,
+ * rename, fsync of the directory. `name` is at most 200 bytes long. */
 int fs_replace(int dirfd, const char *name, const void *bytes, size_t len, mode_t mode,
                struct err *err);
 

@@ -75,7 +75,8 @@ int ipnet_parse(const char *text, struct ipnet *ret)
         address[len] = '\0';
         if (parse(address, &net.ip, &net.mapped) < 0)
                 return -EINVAL;
-        if (parse_u64(slash + 1, strlen(slash + 1), net.mapped ? 128 : ip_bits(&net.ip), &prefix) < 0)
+        if (parse_u64(slash + 1, strlen(slash + 1), net.mapped ? 128 : ip_bits(&net.ip), &prefix) <
+            0)
                 return -EINVAL;
         if (net.mapped && prefix < 96)
                 return -EINVAL;

@@ -29,7 +29,7 @@ struct ip {
 struct ipnet {
         struct ip ip;
         uint8_t prefix; /* 0..32 or 0..128 */
-        bool mapped;    /* was written as an IPv4-mapped IPv6 network; ip and prefix are the IPv4 ones */
+        bool mapped;    /* was written as an IPv4-mapped IPv6 network */
 };
 
 /* Room for any address, network and their NUL. */

@@ -28,8 +28,8 @@ static int unexpected(const struct cursor *c, const char *where)
                 return err_text(c->err, -EINVAL, CNI_ERR_DECODE, "unexpected end of JSON input");
         byte = (unsigned char)*c->at;
         if (byte == '\'' || byte == '\\')
-                return err_text(c->err, -EINVAL, CNI_ERR_DECODE, "invalid character '\\%c' %s", byte,
-                                where);
+                return err_text(c->err, -EINVAL, CNI_ERR_DECODE, "invalid character '\\%c' %s",
+                                byte, where);
         if (byte < 0x20 || byte >= 0x7f)
                 return err_text(c->err, -EINVAL, CNI_ERR_DECODE, "invalid character '\\x%02x' %s",
                                 byte, where);
@@ -38,7 +38,8 @@ static int unexpected(const struct cursor *c, const char *where)
 
 static void skip_space(struct cursor *c)
 {
-        while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
+        while (c->at < c->end &&
+               (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
                 c->at++;
 }
 

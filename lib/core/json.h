@@ -5,15 +5,15 @@
 /*
  * JSON from outside and JSON to outside. The only module that names cJSON.
  *
- * Reading is strict first: the text is scanned by the grammar of RFC 8259 before cJSON sees it, since
- * cJSON takes trailing text, control characters and much else. Invalid UTF-8 and lone surrogates
- * become U+FFFD, as in Go; a NUL escape is refused, because C strings end there. A number keeps the
- * literal it was written as: cJSON has only doubles.
+ * Reading is strict first: the text is scanned by the grammar of RFC 8259 before cJSON sees it,
+ * since cJSON takes trailing text, control characters and much else. Invalid UTF-8 and lone
+ * surrogates become U+FFFD, as in Go; a NUL escape is refused, because C strings end there. A
+ * number keeps the literal it was written as: cJSON has only doubles.
  *
  * Values are decoded through tables of `struct json_field`. A key is matched to its row without
  * regard to ASCII case; when several keys match, the last in document order counts; unknown keys
- * pass; null is as good as absent. Every value is looked at together with its place in the document,
- * so that an error can say `ipam.ranges[0][1].subnet`.
+ * pass; null is as good as absent. Every value is looked at together with its place in the
+ * document, so that an error can say `ipam.ranges[0][1].subnet`.
  *
  * Writing has the layout of Go's json.MarshalIndent with four blanks, to the byte.
  */
@@ -83,8 +83,8 @@ int json_text(const struct json_at *at, const char **ret, struct err *err);
 /* The path, such as `ipam.ranges[0][1].subnet`. A longer one is cut. */
 void json_path(const struct json_at *at, char *text, size_t size);
 
-/* A value that has the right type and makes no sense: CNI_ERR_CONFIG, the message as given, the path
- * as details. Returns -EINVAL. */
+/* A value that has the right type and makes no sense: CNI_ERR_CONFIG, the message as given, the
+ * path as details. Returns -EINVAL. */
 int json_invalid(const struct json_at *at, struct err *err, const char *fmt, ...) _printf_(3, 4);
 
 /* ---- writing ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Three layouts: 0.1 and 0.2 have one address per family and split the routes by family; 0.3 and 0.4
- * have lists and a version at each address; from 1.0 on members are in alphabetical order and an empty
- * dns is left out.
+ * Three layouts: 0.1 and 0.2 have one address per family and split the routes by family; 0.3 and
+ * 0.4 have lists and a version at each address; from 1.0 on members are in alphabetical order and
+ * an empty dns is left out.
  */
 #include "core/result.h"
 
@@ -196,8 +196,7 @@ static void put_ips(struct json_writer *w, const struct ipam_result *result, enu
 
                 json_begin(w, NULL, '{');
                 if (layout == LAYOUT_04)
-                        json_put_string(w, "version",
-                                        ip->address.ip.family == IP_V4 ? "4" : "6");
+                        json_put_string(w, "version", ip->address.ip.family == IP_V4 ? "4" : "6");
                 put_cidr(w, "address", &ip->address);
                 put_ip(w, "gateway", &ip->gateway);
                 json_end(w, '}');

@@ -28,8 +28,8 @@ struct result_ip {
 };
 
 struct route {
-        struct ipnet dst; /* unset: not given */
-        struct ip gw;     /* unset: none */
+        struct ipnet dst;              /* unset: not given */
+        struct ip gw;                  /* unset: none */
         int64_t mtu, advmss, priority; /* 0: none */
         int64_t table, scope;          /* ROUTE_UNSET: none; 0 is a value */
 };

@@ -3,9 +3,9 @@
 #define CORE_TABLE_H
 
 /*
- * An aligned table for people: cells are added row by row, and printed with columns as wide as their
- * widest cell. Control characters are shown as '?', so that no text from outside reaches a terminal
- * as a command.
+ * An aligned table for people: cells are added row by row, and printed with columns as wide as
+ * their widest cell. Control characters are shown as '?', so that no text from outside reaches a
+ * terminal as a command.
  */
 
 #include <stddef.h>

@@ -14,9 +14,9 @@
 #include "core/buf.h"
 #include "core/fs.h"
 
-#define LINKS_MAX        40
-#define CONF_CEILING     65536U
-#define ROOTS_MAX        64
+#define LINKS_MAX    40
+#define CONF_CEILING 65536U
+#define ROOTS_MAX    64
 
 /* Where runtimes and distributions keep CNI configuration and credentials. */
 static const char *const built_in_roots[] = {
@@ -169,7 +169,7 @@ static int refuse(const struct walk *walk, const char *name, const char *why, st
                         *name ? name : "/", why);
 }
 
-/* Nobody but root and ourselves may have made or may change it. Symlinks have no mode of their own. */
+/* Nobody but root and ourselves may have made it or may change it. A symlink has no mode. */
 static int check(const struct walk *walk, const char *name, const struct stat *st, struct err *err)
 {
         if (st->st_uid != 0 && st->st_uid != geteuid())

@@ -5,12 +5,13 @@
 /*
  * Which files a root program may open because a tenant's configuration names them.
  *
- * A NetworkAttachmentDefinition is written by a tenant; these programs run as root. So configuration
- * and credentials are opened only below an allowed root, and only when nobody but root (or the
- * effective user) could have put them there: every component on the way is walked one by one, and
- * each must belong to root or the effective user and be writable neither by its group (group 0
- * apart) nor by others. A sticky directory passes, because the owner of the next component is
- * checked as well. A symlink is followed where its owner passes, and its target is walked likewise.
+ * A NetworkAttachmentDefinition is written by a tenant; these programs run as root. So
+ * configuration and credentials are opened only below an allowed root, and only when nobody but
+ * root (or the effective user) could have put them there: every component on the way is walked one
+ * by one, and each must belong to root or the effective user and be writable neither by its group
+ * (group 0 apart) nor by others. A sticky directory passes, because the owner of the next component
+ * is checked as well. A symlink is followed where its owner passes, and its target is walked
+ * likewise.
  *
  * The allowed roots are built in (see trust.c), and lines `root = /absolute/path` of
  * /etc/cni-ipam.conf add to them.

@@ -11,7 +11,7 @@
 /* The bytes of the valid character that starts at `text`; 0 when there is none. */
 size_t utf8_len(const char *text, size_t len);
 
-/* The bytes of the white space character (Unicode's White_Space) at `text`; 0 when there is none. */
+/* The bytes of the white space (Unicode's White_Space) at `text`; 0 when there is none. */
 size_t utf8_space_len(const char *text, size_t len);
 
 #endif

@@ -11,33 +11,25 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_(f)        __attribute__((cleanup(f)))
 #define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
-#define _unused_ __attribute__((unused))
+#define _unused_            __attribute__((unused))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Gives a pointer or descriptor away: evaluates to it and leaves an empty owner behind. */
-#define TAKE_PTR(p)                                                                                \
-        __extension__({                                                                            \
-                __typeof__(p) taken_ = (p);                                                        \
-                (p) = NULL;                                                                        \
-                taken_;                                                                            \
+#define TAKE_PTR(p)                         \
+        __extension__({                     \
+                __typeof__(p) taken_ = (p); \
+                (p) = NULL;                 \
+                taken_;                     \
         })
-#define TAKE_FD(fd)                                                                                \
-        __extension__({                                                                            \
-                int taken_ = (fd);                                                                 \
-                (fd) = -1;                                                                         \
-                taken_;                                                                            \
+#define TAKE_FD(fd)                \
+        __extension__({            \
+                int taken_ = (fd); \
+                (fd) = -1;         \
+                taken_;            \
         })
-
-/* Defines the destructor that _cleanup_() calls for a local of type `struct name *`. */
-#define DEFINE_CLEANUP(name)                                                                       \
-        static inline void name##_freep(struct name **p)                                           \
-        {                                                                                          \
-                name##_free(*p);                                                                   \
-        }                                                                                          \
-        struct name
 
 static inline void freep(void *p)
 {

@@ -6,8 +6,8 @@
  * The order in which a range set's addresses are tried: round robin behind the address that was
  * given last, so that a released address rests as long as it can. Pure.
  *
- * Behind `last` in its range, then the ranges that follow it, wrapping around, and at the end its own
- * range from the start up to `last` itself. Gateways of their own range are left out.
+ * Behind `last` in its range, then the ranges that follow it, wrapping around, and at the end its
+ * own range from the start up to `last` itself. Gateways of their own range are left out.
  */
 
 #include <stdbool.h>
@@ -17,9 +17,9 @@
 
 struct alloc_walk {
         const struct range_set *set;
-        size_t range;       /* where the walk is */
-        struct ip next;     /* the next candidate in that range */
-        size_t stop_range;  /* where it began: the first address that is not tried again */
+        size_t range;      /* where the walk is */
+        struct ip next;    /* the next candidate in that range */
+        size_t stop_range; /* where it began: the first address that is not tried again */
         struct ip stop;
         bool started;
 };

@@ -5,11 +5,13 @@
 /*
  * Which boot of the machine a file comes from.
  *
- * A network namespace does not survive a reboot, so a reservation of an earlier boot belongs to a dead
- * container. No clock can tell that; the kernel's boot id can. It is kept as the extended attribute
- * user.cni-ipam.boot of the address file, where programs that do not know it are not disturbed.
+ * A network namespace does not survive a reboot, so a reservation of an earlier boot belongs to a
+ * dead container. No clock can tell that; the kernel's boot id can. It is kept as the extended
+ * attribute user.cni-ipam.boot of the address file, where programs that do not know it are not
+ * disturbed.
  *
- * Tags are written and believed on local file systems only: on NFS, another node's would look stale.
+ * Tags are written and believed on local file systems only: on NFS, another node's would look
+ * stale.
  */
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * list and status only look: they take no lock, and what vanishes meanwhile is passed over. gc takes
- * the lock, as the verb GC does. Everything is composed first and printed at the end.
+ * list and status only look: they take no lock, and what vanishes meanwhile is passed over. gc
+ * takes the lock, as the verb GC does. Everything is composed first and printed at the end.
  */
 #include "command.h"
 
@@ -43,7 +43,8 @@ static void arguments_done(struct arguments *arguments)
 
 static int wrong_usage(const char *command, const char *what, const char *word)
 {
-        (void)fprintf(stderr, PROGRAM " %s: %s '%s'; see " PROGRAM " --help\n", command, what, word);
+        (void)fprintf(stderr, PROGRAM " %s: %s '%s'; see " PROGRAM " --help\n", command, what,
+                      word);
         return 2;
 }
 
@@ -247,7 +248,8 @@ static int run_status(int argc, char **argv)
         _cleanup_(conf_done) struct conf conf = { 0 };
         _cleanup_(buf_done) struct buf out;
         struct err err = { 0 };
-        int r = parse_arguments(argc, argv, OPTION_DATA_DIR | OPTION_JSON | OPTION_CONF, &arguments);
+        int r = parse_arguments(argc, argv, OPTION_DATA_DIR | OPTION_JSON | OPTION_CONF,
+                                &arguments);
 
         buf_init(&out, OUTPUT_MAX);
         if (r > 0)

@@ -70,11 +70,16 @@ static void document_done(struct document *document)
         text_list_done(&document->runtime_ips);
 }
 
-#define RANGE_FIELDS(offset)                                                                       \
-        { "subnet", result_decode_cidr, (offset) + offsetof(struct range, subnet), JSON_NULL },    \
-        { "rangeStart", result_decode_ip, (offset) + offsetof(struct range, start), JSON_PLAIN },  \
-        { "rangeEnd", result_decode_ip, (offset) + offsetof(struct range, end), JSON_PLAIN },      \
-        { "gateway", result_decode_ip, (offset) + offsetof(struct range, gateway), JSON_PLAIN }
+#define RANGE_FIELDS(offset)                                                                    \
+        { "subnet", result_decode_cidr, (offset) + offsetof(struct range, subnet), JSON_NULL }, \
+                { "rangeStart", result_decode_ip, (offset) + offsetof(struct range, start),     \
+                  JSON_PLAIN },                                                                 \
+                { "rangeEnd", result_decode_ip, (offset) + offsetof(struct range, end),         \
+                  JSON_PLAIN },                                                                 \
+        {                                                                                       \
+                "gateway", result_decode_ip, (offset) + offsetof(struct range, gateway),        \
+                        JSON_PLAIN                                                              \
+        }
 
 static int decode_range(const struct json_at *at, void *dst, struct err *err)
 {
@@ -164,15 +169,19 @@ static int decode_runtime_config(const struct json_at *at, void *dst, struct err
         static const struct json_field fields[] = {
                 { "ipRanges", decode_range_sets, offsetof(struct document, runtime_ranges),
                   JSON_PLAIN },
-                { "ips", decode_requested_list, offsetof(struct document, runtime_ips), JSON_PLAIN },
+                { "ips", decode_requested_list, offsetof(struct document, runtime_ips),
+                  JSON_PLAIN },
         };
 
         return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
 }
 
-#define PLACE_FIELDS                                                                               \
-        { "dataDir", json_decode_string, offsetof(struct ipam, data_dir), JSON_PLAIN },            \
-        { "reclaimOnBoot", json_decode_bool, offsetof(struct ipam, reclaim_on_boot), JSON_PLAIN }
+#define PLACE_FIELDS                                                                       \
+        { "dataDir", json_decode_string, offsetof(struct ipam, data_dir), JSON_PLAIN },    \
+        {                                                                                  \
+                "reclaimOnBoot", json_decode_bool, offsetof(struct ipam, reclaim_on_boot), \
+                        JSON_PLAIN                                                         \
+        }
 
 static int decode_ipam_place(const struct json_at *at, void *dst, struct err *err)
 {
@@ -192,8 +201,10 @@ static int decode_ipam(const struct json_at *at, void *dst, struct err *err)
                 RANGE_FIELDS(offsetof(struct ipam, single)),
                 { "ranges", decode_range_sets, offsetof(struct ipam, ranges), JSON_PLAIN },
                 { "routes", result_decode_routes, offsetof(struct ipam, routes), JSON_PLAIN },
-                { "resolvConf", json_decode_string, offsetof(struct ipam, resolv_conf), JSON_PLAIN },
-                { "strictStatus", json_decode_bool, offsetof(struct ipam, strict_status), JSON_PLAIN },
+                { "resolvConf", json_decode_string, offsetof(struct ipam, resolv_conf),
+                  JSON_PLAIN },
+                { "strictStatus", json_decode_bool, offsetof(struct ipam, strict_status),
+                  JSON_PLAIN },
         };
         struct document *document = dst;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * host-local: addresses from ranges, unique on one host. Each verb reads its configuration, opens the
- * store, acts, and fills the result.
+ * host-local: addresses from ranges, unique on one host. Each verb reads its configuration, opens
+ * the store, acts, and fills the result.
  */
 #include <inttypes.h>
 

@@ -15,16 +15,18 @@ static int check_subnet(const struct range *range, struct err *err)
         if (subnet->ip.family == IP_UNSET)
                 return err_text(err, -EINVAL, CNI_ERR_CONFIG, "IP <nil> not v4 nor v6");
         if (subnet->prefix > ip_bits(&subnet->ip) - 2)
-                return err_text(err, -EINVAL, CNI_ERR_CONFIG, "Network %s too small to allocate from",
+                return err_text(err, -EINVAL, CNI_ERR_CONFIG,
+                                "Network %s too small to allocate from",
                                 ipnet_format(subnet, net_text));
         if (subnet->mapped)
                 return err_text(err, -EINVAL, CNI_ERR_CONFIG, "IPNet IP and Mask version mismatch");
         first = ipnet_first(subnet);
         if (!ip_equal(&first, &subnet->ip))
-                return err_text(err, -EINVAL, CNI_ERR_CONFIG,
-                                "Network has host bits set. For a subnet mask of length %u the network "
-                                "address is %s",
-                                subnet->prefix, ip_format(&first, ip_text));
+                return err_text(
+                        err, -EINVAL, CNI_ERR_CONFIG,
+                        "Network has host bits set. For a subnet mask of length %u the network "
+                        "address is %s",
+                        subnet->prefix, ip_format(&first, ip_text));
         return 0;
 }
 

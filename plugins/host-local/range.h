@@ -18,9 +18,9 @@
 #include "core/ip.h"
 
 struct range {
-        struct ipnet subnet;     /* unset: missing in the configuration */
-        struct ip start, end;    /* inclusive; unset before range_canonicalize() means default */
-        struct ip gateway;       /* not given to anybody; may lie outside */
+        struct ipnet subnet;  /* unset: missing in the configuration */
+        struct ip start, end; /* inclusive; unset before range_canonicalize() means default */
+        struct ip gateway;    /* not given to anybody; may lie outside */
 };
 
 struct range_set {
@@ -47,7 +47,8 @@ bool range_overlaps(const struct range *a, const struct range *b);
 const struct range *range_set_find(const struct range_set *set, const struct ip *ip);
 bool range_set_overlaps(const struct range_set *a, const struct range_set *b);
 
-/* The number of addresses that can be given away: gateways of their own range are not. Saturates. */
+/* The number of addresses that can be given away: gateways of their own range are not. Saturates.
+ */
 uint64_t range_set_size(const struct range_set *set);
 
 /* "START-END,START-END" */

@@ -29,7 +29,8 @@ static int compare_owners(const void *a, const void *b)
 static int decode_attachment(const struct json_at *at, void *dst, struct err *err)
 {
         static const struct json_field fields[] = {
-                { "containerID", json_decode_string, offsetof(struct owner, container_id), JSON_PLAIN },
+                { "containerID", json_decode_string, offsetof(struct owner, container_id),
+                  JSON_PLAIN },
                 { "ifname", json_decode_string, offsetof(struct owner, ifname), JSON_PLAIN },
         };
         struct attachments *attachments = dst;
@@ -92,11 +93,11 @@ static bool is_valid(const struct attachments *attachments, const struct owner *
 struct search {
         struct store *store;
         const struct owner *owner;
-        bool remove;       /* DEL */
-        bool legacy;       /* look for the old form */
-        size_t found;      /* entries of the owner */
-        size_t old_form;   /* entries of the old form with its id */
-        int failed;        /* the first error, which is in first_err */
+        bool remove;     /* DEL */
+        bool legacy;     /* look for the old form */
+        size_t found;    /* entries of the owner */
+        size_t old_form; /* entries of the old form with its id */
+        int failed;      /* the first error, which is in first_err */
         struct err first_err;
 };
 
@@ -183,8 +184,8 @@ int release_addresses(struct store *store, const struct owner *owner,
         return end_search(&search, 0, err);
 }
 
-int release_owner(struct store *store, const struct owner *owner, const struct ipam_result *previous,
-                  struct err *err)
+int release_owner(struct store *store, const struct owner *owner,
+                  const struct ipam_result *previous, struct err *err)
 {
         struct search search = { .store = store, .owner = owner, .remove = true };
         int r;
@@ -198,8 +199,8 @@ int release_owner(struct store *store, const struct owner *owner, const struct i
         return end_search(&search, r, err);
 }
 
-int release_check(struct store *store, const struct owner *owner, const struct ipam_result *previous,
-                  bool *ret_held, struct err *err)
+int release_check(struct store *store, const struct owner *owner,
+                  const struct ipam_result *previous, bool *ret_held, struct err *err)
 {
         struct search search = { .store = store, .owner = owner };
         int r = 0;
@@ -214,7 +215,7 @@ int release_check(struct store *store, const struct owner *owner, const struct i
 /* ---- GC and the sweep ---- */
 
 struct collection {
-        struct search search; /* for its failures */
+        struct search search;            /* for its failures */
         const struct attachments *valid; /* NULL: a sweep */
         const struct release_report *report;
 };

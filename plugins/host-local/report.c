@@ -232,7 +232,7 @@ static int add_entry_row(struct table *table, const char *network, const struct 
 {
         char ip[IP_TEXT_MAX], time[32];
         const char *const cells[] = {
-                network,       ip_format(&entry->ip, ip),         entry->container_id,
+                network,       ip_format(&entry->ip, ip),        entry->container_id,
                 entry->ifname, format_time(&entry->since, time), state_names[entry->state],
         };
 
@@ -336,7 +336,8 @@ static int add_status_row(struct table *table, const struct report *report, stru
 
         buf_init(&cursors, 1U << 20);
         for (size_t i = 0; i < report->cursor_count; i++)
-                buf_printf(&cursors, "%s%s", i > 0 ? " " : "", ip_format(&report->cursors[i].ip, ip));
+                buf_printf(&cursors, "%s%s", i > 0 ? " " : "",
+                           ip_format(&report->cursors[i].ip, ip));
         r = table_add(table, err, "%s", report->name);
         if (r == 0)
                 r = table_add(table, err, "%zu", count_state(report, ENTRY_HELD));
@@ -347,8 +348,8 @@ static int add_status_row(struct table *table, const struct report *report, stru
         return r < 0 ? r : table_add(table, err, "%s", buf_text(&cursors));
 }
 
-static int add_set_row(struct table *table, const struct report *report, const struct range_set *set,
-                       struct err *err)
+static int add_set_row(struct table *table, const struct report *report,
+                       const struct range_set *set, struct err *err)
 {
         uint64_t size = range_set_size(set), used = report_used(report, set);
         _cleanup_(buf_done) struct buf text;

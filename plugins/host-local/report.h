@@ -35,7 +35,7 @@ struct report {
         struct report_cursor {
                 size_t set;
                 struct ip ip;
-        } *cursors; /* owned; sorted by set */
+        } * cursors; /* owned; sorted by set */
         size_t cursor_count;
 };
 
@@ -64,8 +64,8 @@ void report_freed_json(const struct entry_list *freed, const char *network, bool
                        struct buf *out);
 void report_freed_lines(const struct entry_list *freed, bool dry_run, struct buf *out);
 
-/* How many addresses of a set are in use, among a directory's entries, gateways left out. An address
- * counts when its file keeps ADD from giving it: stale entries and debris do not. */
+/* How many addresses of a set are in use, among a directory's entries, gateways left out. An
+ * address counts when its file keeps ADD from giving it: stale entries and debris do not. */
 uint64_t report_used(const struct report *report, const struct range_set *set);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * One ADD. First everything that can be known to fail, then the address files, then the cursors.
  *
- * An address that has a file can still be had when nobody alive holds it: an empty file, or one of an
- * earlier boot. That is done only when it is asked for by name, when the set is exhausted without it,
- * or when the owner is the same. It is removed and created anew, so that a kill in between leaves
- * a free address.
+ * An address that has a file can still be had when nobody alive holds it: an empty file, or one of
+ * an earlier boot. That is done only when it is asked for by name, when the set is exhausted
+ * without it, or when the owner is the same. It is removed and created anew, so that a kill in
+ * between leaves a free address.
  */
 #include "reservation.h"
 
@@ -213,8 +213,7 @@ static int make_reused(struct making *making, size_t set, const struct ip *last,
         return STORE_TAKEN;
 }
 
-static int make_any(struct making *making, size_t set, const struct survey *survey,
-                    struct err *err)
+static int make_any(struct making *making, size_t set, const struct survey *survey, struct err *err)
 {
         _cleanup_(buf_done) struct buf ranges;
         struct ip last;
@@ -276,7 +275,8 @@ static int add_to_result(const struct making *making, struct ipam_result *ret, s
         for (size_t set = 0; set < making->conf->sets.count; set++) {
                 const struct ip *ip = &making->made[set];
                 const struct range *range = range_set_find(&making->conf->sets.items[set], ip);
-                struct result_ip result = { .address = { .ip = *ip, .prefix = range->subnet.prefix },
+                struct result_ip result = { .address = { .ip = *ip,
+                                                         .prefix = range->subnet.prefix },
                                             .gateway = range->gateway };
                 int r = result_add_ip(ret, &result, err);
 

@@ -19,8 +19,8 @@ struct reservation_log {
 };
 
 /* Reserves an address of each set for the owner and appends them to ret->ips, in the order of the
- * sets. Errors have the reference plugin's texts; after one, the directory holds no more than before
- * and no cursor has moved. */
+ * sets. Errors have the reference plugin's texts; after one, the directory holds no more than
+ * before and no cursor has moved. */
 int reservation_make(struct store *store, const struct conf *conf, const struct owner *owner,
                      const struct reservation_log *log, struct ipam_result *ret, struct err *err);
 

@@ -10,7 +10,7 @@
 #include "core/fs.h"
 #include "core/utf8.h"
 
-#define FILE_MAX (1024U * 1024U)
+#define FILE_MAX       (1024U * 1024U)
 #define LINE_MAX_BYTES 65535U
 
 struct word {

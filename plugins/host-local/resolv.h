@@ -11,8 +11,8 @@
 #include "core/err.h"
 #include "core/result.h"
 
-/* Reads the text of a resolv.conf. Nothing in it is validated, as with the reference plugin; a line of
- * 64 KiB or more is an error. Pure. */
+/* Reads the text of a resolv.conf. Nothing in it is validated, as with the reference plugin; a line
+ * of 64 KiB or more is an error. Pure. */
 int resolv_parse(const char *text, size_t len, struct dns *ret, struct err *err);
 
 /* Reads a file, which must be a regular one. */

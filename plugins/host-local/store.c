@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The directory. There is no fsync anywhere: a power cut ends every container together with its entry.
+ * The directory. There is no fsync anywhere: a power cut ends every container together with its
+ * entry.
  *
- * Crash windows. Between create and write an address file is empty: nobody holds it, and whoever finds
- * it under the lock 10 s later, or needs it, removes it. Between pwrite and ftruncate a cursor can be a
- * wrong address: only the order of the round robin suffers.
+ * Crash windows. Between create and write an address file is empty: nobody holds it, and whoever
+ * finds it under the lock 10 s later, or needs it, removes it. Between pwrite and ftruncate a
+ * cursor can be a wrong address: only the order of the round robin suffers.
  */
 #include "store.h"
 
@@ -34,7 +35,8 @@ bool owner_is_legacy(const struct owner *owner, const struct owner *wanted)
 
 static int lock_error(const struct store *store, int r, struct err *err)
 {
-        /* The message is the bare errno text, as with the reference plugin; the path goes beside it. */
+        /* The message is the bare errno text, as with the reference plugin; the path goes beside
+         * it. */
         (void)err_text(err, r, CNI_ERR_IO, "%s", err_errno_text(-r));
         err_details(err, "open '%s/lock'", store->path);
         return r;
@@ -72,8 +74,8 @@ static bool same_file(const struct stat *a, const struct stat *b)
         return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Whether directory and lock are still those that their names lead to: operators delete them on live
- * nodes, and who waited for the lock then holds one that nobody else will ever see. */
+/* Whether directory and lock are still those that their names lead to: operators delete them on
+ * live nodes, and who waited for the lock then holds one that nobody else will ever see. */
 static bool is_current(const struct store *store)
 {
         struct stat opened, named;
@@ -457,14 +459,15 @@ int store_write_cursor(struct store *store, size_t set, const struct ip *ip, str
 
         (void)snprintf(name, sizeof(name), CURSOR_NAME, set);
         len = strlen(ip_format(ip, text));
-        fd = openat(store->dirfd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+        fd = openat(store->dirfd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+                    0600);
         if (fd < 0)
                 return err_set(err, -errno, CNI_ERR_IO, "open %s/%s", store->path, name);
         /* No O_TRUNC: it makes ext4 flush the file on close, 1 to 3 ms under load. */
         n = pwrite(fd, text, len, 0);
         if (n < 0 || (size_t)n != len)
-                return err_set(err, n < 0 ? -errno : -ENOSPC, CNI_ERR_IO, "write %s/%s", store->path,
-                               name);
+                return err_set(err, n < 0 ? -errno : -ENOSPC, CNI_ERR_IO, "write %s/%s",
+                               store->path, name);
         if (fstat(fd, &st) < 0 || (st.st_size > (off_t)len && ftruncate(fd, (off_t)len) < 0))
                 return err_set(err, -errno, CNI_ERR_IO, "write %s/%s", store->path, name);
         return 0;

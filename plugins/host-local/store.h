@@ -5,13 +5,13 @@
 /*
  * The network's directory: the only module of host-local that touches the disk.
  *
- * Names and contents are those of the reference plugin, which may use the same directory at the same
- * time: a file per address, named by its text, with "CONTAINER-ID\r\nIFNAME" in it (only the id in
- * files older than 2018); `last_reserved_ip.N`, the address given last from range set N; `lock`, whose
- * flock(2) everybody holds while changing anything.
+ * Names and contents are those of the reference plugin, which may use the same directory at the
+ * same time: a file per address, named by its text, with "CONTAINER-ID\r\nIFNAME" in it (only the
+ * id in files older than 2018); `last_reserved_ip.N`, the address given last from range set N;
+ * `lock`, whose flock(2) everybody holds while changing anything.
  *
- * Only regular files named by the canonical text of an address count. No symlink is followed below the
- * directory, and no FIFO is waited for.
+ * Only regular files named by the canonical text of an address count. No symlink is followed below
+ * the directory, and no FIFO is waited for.
  */
 
 #include <time.h>
@@ -58,8 +58,8 @@ struct store_entry {
         char name[IP_TEXT_MAX];
         struct owner owner; /* borrowed during the visit */
         enum entry_state state;
-        int error;            /* errno, for ENTRY_UNREADABLE */
-        bool debris;          /* empty for so long that its creator is gone */
+        int error;             /* errno, for ENTRY_UNREADABLE */
+        bool debris;           /* empty for so long that its creator is gone */
         struct timespec mtime; /* only with STORE_DETAILS */
 };
 
@@ -88,13 +88,14 @@ int store_create(struct store *store, const struct ip *ip, const struct owner *o
 /* Removes the file of an address. One that is gone is success. */
 int store_remove(struct store *store, const struct ip *ip, struct err *err);
 
-/* Looks at one address: its entry into *ret, whose owner lies in `text`. Returns false when there is
- * no such file. */
-bool store_look(const struct store *store, const struct ip *ip,
-                char text[static STORE_OWNER_MAX], struct store_entry *ret);
+/* Looks at one address: its entry into *ret, whose owner lies in `text`. Returns false when there
+ * is no such file. */
+bool store_look(const struct store *store, const struct ip *ip, char text[static STORE_OWNER_MAX],
+                struct store_entry *ret);
 
 /* Calls `visit` for each entry, in no particular order; it may remove the entry. A file that
- * vanishes meanwhile is passed over. A negative number from `visit` ends the scan and is returned. */
+ * vanishes meanwhile is passed over. A negative number from `visit` ends the scan and is returned.
+ */
 int store_scan(struct store *store, unsigned flags,
                int (*visit)(const struct store_entry *entry, void *context, struct err *err),
                void *context, struct err *err);
@@ -102,8 +103,8 @@ int store_scan(struct store *store, unsigned flags,
 /* The addresses that have a file, whatever is in it; sorted. The array is the caller's. */
 int store_list(struct store *store, struct ip **ret_ips, size_t *ret_count, struct err *err);
 
-/* The address given last from a range set; unset when there is none or it is no address. The error is
- * for a file that is there and cannot be read. */
+/* The address given last from a range set; unset when there is none or it is no address. The error
+ * is for a file that is there and cannot be read. */
 int store_read_cursor(const struct store *store, size_t set, struct ip *ret, struct err *err);
 int store_write_cursor(struct store *store, size_t set, const struct ip *ip, struct err *err);
 
