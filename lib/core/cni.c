@@ -80,7 +80,8 @@ static int check_container_id(const char *id, struct err *err)
         return -EINVAL;
 }
 
-/* The first value that is no good ends the check; missing ones are all named together. */
+/* The first value that is no good ends the check; missing ones are all named together. What belongs
+ * to an attachment is not even read for a verb that concerns none. */
 static int read_environment(struct frame *frame, struct err *err)
 {
         struct cni_call *call = &frame->call;
@@ -99,7 +100,9 @@ static int read_environment(struct frame *frame, struct err *err)
         char missing[128] = "";
 
         for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {
-                const char *value = variable(variables[i].name);
+                bool used =
+                        variables[i].need == NEEDS_PATH || (frame->verb->needs & NEEDS_ATTACHMENT);
+                const char *value = used ? variable(variables[i].name) : "";
                 size_t len = strlen(missing);
                 int r = 0;
 

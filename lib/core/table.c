@@ -27,9 +27,7 @@ int table_add(struct table *table, struct err *err, const char *fmt, ...)
         va_start(args, fmt);
         (void)vsnprintf(text, sizeof(text), fmt, args); /* a longer cell is cut */
         va_end(args);
-        for (char *p = text; *p; p++)
-                if ((unsigned char)*p < 0x20 || *p == 0x7f)
-                        *p = '?';
+        utf8_make_printable(text);
         return text_list_add(&table->cells, text, strlen(text), err);
 }
 

@@ -4,8 +4,7 @@
 
 /*
  * An aligned table for people: cells are added row by row, and printed with columns as wide as
- * their widest cell. Control characters are shown as '?', so that no text from outside reaches a
- * terminal as a command.
+ * their widest cell. No text from outside reaches a terminal as a command.
  */
 
 #include <stddef.h>

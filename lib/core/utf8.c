@@ -4,6 +4,7 @@
  */
 #include "core/utf8.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/util.h"
@@ -28,6 +29,22 @@ size_t utf8_len(const char *text, size_t len)
             (b[0] == 0xf0 && b[1] < 0x90) || (b[0] == 0xf4 && b[1] > 0x8f))
                 return 0;
         return need;
+}
+
+void utf8_make_printable(char *text)
+{
+        size_t len = strlen(text);
+
+        while (len > 0) {
+                size_t n = utf8_len(text, len);
+                unsigned char byte = (unsigned char)text[0];
+                bool c1 = n == 2 && byte == 0xc2 && (unsigned char)text[1] < 0xa0;
+
+                if (n == 0 || byte < 0x20 || byte == 0x7f || c1)
+                        memset(text, '?', n > 0 ? n : 1);
+                text += n > 0 ? n : 1;
+                len -= n > 0 ? n : 1;
+        }
 }
 
 size_t utf8_space_len(const char *text, size_t len)

@@ -14,4 +14,8 @@ size_t utf8_len(const char *text, size_t len);
 /* The bytes of the white space (Unicode's White_Space) at `text`; 0 when there is none. */
 size_t utf8_space_len(const char *text, size_t len);
 
+/* Replaces with '?' what a terminal might take for a command: control characters, and bytes that
+ * are no characters. */
+void utf8_make_printable(char *text);
+
 #endif

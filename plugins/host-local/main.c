@@ -36,16 +36,26 @@ static int open_store(const struct place *place, unsigned flags, struct store *r
         return r;
 }
 
+/* Reads the configuration and the resolv.conf that it names: what ADD needs before it looks at the
+ * disk. */
+static int read_conf(const struct cni_call *call, struct conf *ret, struct dns *ret_dns,
+                     struct err *err)
+{
+        int r = conf_read(call, ret, err);
+
+        if (r == 0 && ret->resolv_conf && *ret->resolv_conf)
+                r = resolv_read(ret->resolv_conf, ret_dns, err);
+        return r;
+}
+
 static int add(const struct cni_call *call, struct ipam_result *ret, struct err *err)
 {
         static const struct reservation_log log = { warn };
         _cleanup_(conf_done) struct conf conf = { 0 };
         _cleanup_(store_close) struct store store = STORE_CLOSED;
         const struct owner owner = owner_of(call);
-        int r = conf_read(call, &conf, err);
+        int r = read_conf(call, &conf, &ret->dns, err);
 
-        if (r == 0 && conf.resolv_conf && *conf.resolv_conf)
-                r = resolv_read(conf.resolv_conf, &ret->dns, err);
         if (r == 0)
                 r = open_store(&conf.place, STORE_CREATE, &store, err);
         if (r == 0)
@@ -159,7 +169,8 @@ static int status(const struct cni_call *call, struct err *err)
         static const struct report nothing;
         _cleanup_(conf_done) struct conf conf = { 0 };
         _cleanup_(report_list_done) struct report_list reports = { 0 };
-        int r = conf_read(call, &conf, err);
+        _cleanup_(result_done) struct ipam_result unused = { 0 };
+        int r = read_conf(call, &conf, &unused.dns, err);
 
         if (r == 0)
                 r = store_probe(conf.place.path, err);

@@ -43,6 +43,7 @@ static int canonicalize(struct range *range, enum range_member *ret_member, stru
 {
         char start_text[IP_TEXT_MAX], end_text[IP_TEXT_MAX];
         struct ip first = ipnet_first(&range->subnet), last = ipnet_last(&range->subnet);
+        bool default_start = range->start.family == IP_UNSET;
         int r;
 
         *ret_member = RANGE_SUBNET;
@@ -52,7 +53,7 @@ static int canonicalize(struct range *range, enum range_member *ret_member, stru
         if (range->gateway.family == IP_UNSET)
                 range->gateway = ip_next(first);
         *ret_member = RANGE_START;
-        if (range->start.family == IP_UNSET)
+        if (default_start)
                 range->start = ip_next(first);
         else if (!ipnet_contains(&range->subnet, &range->start))
                 return outside("RangeStart", &range->start, range, err);
@@ -61,7 +62,7 @@ static int canonicalize(struct range *range, enum range_member *ret_member, stru
                 range->end = last.family == IP_V4 ? ip_previous(last) : last;
         else if (!ipnet_contains(&range->subnet, &range->end))
                 return outside("RangeEnd", &range->end, range, err);
-        *ret_member = RANGE_START;
+        *ret_member = default_start ? RANGE_END : RANGE_START;
         if (ip_compare(&range->start, &range->end) > 0)
                 return err_text(err, -EINVAL, CNI_ERR_CONFIG, "RangeStart %s is after RangeEnd %s",
                                 ip_format(&range->start, start_text),

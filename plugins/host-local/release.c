@@ -119,11 +119,14 @@ static void note_unreadable(struct search *search, const struct store_entry *ent
                      &err);
 }
 
-static void remove_entry(struct search *search, const struct ip *ip)
+/* Returns whether the entry is gone. */
+static bool remove_entry(struct search *search, const struct ip *ip)
 {
         struct err err;
+        int r = store_remove(search->store, ip, &err);
 
-        note_failure(search, store_remove(search->store, ip, &err), &err);
+        note_failure(search, r, &err);
+        return r == 0;
 }
 
 static int search_entry(const struct store_entry *entry, void *context, _unused_ struct err *err)
@@ -239,8 +242,8 @@ static int collect_entry(const struct store_entry *entry, void *context, struct 
         }
         if (!is_garbage(collection, entry))
                 return 0;
-        if (!report || !report->dry_run)
-                remove_entry(&collection->search, &entry->ip);
+        if (!(report && report->dry_run) && !remove_entry(&collection->search, &entry->ip))
+                return 0;
         return report ? report->freed(entry, report->context, err) : 0;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/table.h"
+#include "core/utf8.h"
 
 static const char *const state_names[] = {
         [ENTRY_HELD] = "held",
@@ -74,6 +75,12 @@ static int compare_entries(const void *a, const void *b)
         return ip_compare(&x->ip, &y->ip);
 }
 
+static void sort_entries(struct entry_list *list)
+{
+        if (list->count > 0)
+                qsort(list->items, list->count, sizeof(*list->items), compare_entries);
+}
+
 /* The cursors of sets 0, 1, 2 ... as far as there are any. One that cannot be read is left out. */
 static int read_cursors(struct report *report, const struct store *store, struct err *err)
 {
@@ -114,9 +121,7 @@ int report_read(struct report_list *list, const char *name, const char *path, st
         r = store_scan(&store, STORE_BOOT | STORE_DETAILS, entry_list_add, &report->entries, err);
         if (r == 0)
                 r = read_cursors(report, &store, err);
-        if (r == 0 && report->entries.count > 0)
-                qsort(report->entries.items, report->entries.count, sizeof(*report->entries.items),
-                      compare_entries);
+        sort_entries(&report->entries);
         return r;
 }
 
@@ -408,12 +413,12 @@ int report_status_table(const struct report_list *list, const struct range_set_l
 
 /* ---- gc ---- */
 
-void report_freed_json(const struct entry_list *freed, const char *network, bool dry_run,
-                       struct buf *out)
+void report_freed_json(struct entry_list *freed, const char *network, bool dry_run, struct buf *out)
 {
         struct json_writer w;
         char ip[IP_TEXT_MAX];
 
+        sort_entries(freed);
         begin_document(&w, out);
         json_put_string(&w, "network", network);
         json_put_bool(&w, "dryRun", dry_run);
@@ -428,14 +433,17 @@ void report_freed_json(const struct entry_list *freed, const char *network, bool
         end_document(&w);
 }
 
-void report_freed_lines(const struct entry_list *freed, bool dry_run, struct buf *out)
+void report_freed_lines(struct entry_list *freed, bool dry_run, struct buf *out)
 {
         const char *verb = dry_run ? "would free" : "freed";
         char ip[IP_TEXT_MAX];
 
+        sort_entries(freed);
         for (size_t i = 0; i < freed->count; i++) {
                 const struct report_entry *entry = &freed->items[i];
 
+                utf8_make_printable(entry->container_id);
+                utf8_make_printable(entry->ifname);
                 buf_printf(out, "%s %s (%s%s%s)\n", verb, ip_format(&entry->ip, ip),
                            *entry->container_id ? entry->container_id : "no owner",
                            *entry->ifname ? " " : "", entry->ifname);

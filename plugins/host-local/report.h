@@ -59,10 +59,10 @@ void report_status_json(const struct report_list *list, const struct range_set_l
 int report_status_table(const struct report_list *list, const struct range_set_list *sets,
                         struct buf *out, struct err *err);
 
-/* What a collection freed. */
-void report_freed_json(const struct entry_list *freed, const char *network, bool dry_run,
+/* What a collection freed. Sorts it by address. */
+void report_freed_json(struct entry_list *freed, const char *network, bool dry_run,
                        struct buf *out);
-void report_freed_lines(const struct entry_list *freed, bool dry_run, struct buf *out);
+void report_freed_lines(struct entry_list *freed, bool dry_run, struct buf *out);
 
 /* How many addresses of a set are in use, among a directory's entries, gateways left out. An
  * address counts when its file keeps ADD from giving it: stale entries and debris do not. */

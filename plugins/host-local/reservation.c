@@ -15,15 +15,23 @@
 
 #define PROBES_MAX 64U
 
+/* What belongs to one range set. An unset address: nothing. */
+struct part {
+        const struct range_set *set;
+        const struct ip *requested; /* NULL: any address will do */
+        struct ip own;              /* what the owner holds already */
+        struct ip own_stale;        /* what the owner held in an earlier boot */
+        struct ip made;             /* what this call made */
+        struct ip cursor;           /* what the cursor was */
+};
+
 /* The call's state. */
 struct making {
         struct store *store;
-        const struct conf *conf;
         const struct owner *owner;
         const struct reservation_log *log;
-        const struct ip **requested; /* per set; NULL: any address */
-        struct ip *made;             /* per set; those made so far, in order */
-        size_t made_count;
+        struct part *parts; /* one per range set */
+        size_t count;
 };
 
 static int in_set(struct err *err, size_t set, int r)
@@ -34,40 +42,52 @@ static int in_set(struct err *err, size_t set, int r)
 
 /* ---- before anything is made ---- */
 
-/* Gives each set the first request that lies in it. One that no set takes cannot be met. */
-static int assign_requests(struct making *making, struct err *err)
+static bool is_gateway(const struct part *part, const struct ip *ip)
 {
-        const struct range_set_list *sets = &making->conf->sets;
-        const struct ip_list *requested = &making->conf->requested;
+        return ip_equal(&range_set_find(part->set, ip)->gateway, ip);
+}
+
+static int check_gateways(const struct making *making, struct err *err)
+{
+        char text[IP_TEXT_MAX];
+
+        for (size_t i = 0; i < making->count; i++) {
+                const struct part *part = &making->parts[i];
+
+                if (part->requested && is_gateway(part, part->requested))
+                        return in_set(err, i,
+                                      err_text(err, -EADDRNOTAVAIL, CNI_ERR_INTERNAL,
+                                               "requested ip %s is subnet's gateway",
+                                               ip_format(part->requested, text)));
+        }
+        return 0;
+}
+
+/* Gives each set the first request that lies in it. One that no set takes cannot be met. */
+static int assign_requests(struct making *making, const struct ip_list *requested, struct err *err)
+{
         _cleanup_(buf_done) struct buf rest;
         char text[IP_TEXT_MAX];
+        int r;
 
         buf_init(&rest, sizeof(err->msg));
         for (size_t i = 0; i < requested->count; i++) {
                 const struct ip *ip = &requested->items[i];
-                size_t set = 0;
+                size_t p = 0;
 
-                while (set < sets->count &&
-                       (making->requested[set] || !range_set_find(&sets->items[set], ip)))
-                        set++;
-                if (set < sets->count)
-                        making->requested[set] = ip;
+                while (p < making->count &&
+                       (making->parts[p].requested || !range_set_find(making->parts[p].set, ip)))
+                        p++;
+                if (p < making->count)
+                        making->parts[p].requested = ip;
                 else
                         buf_printf(&rest, " %s", ip_format(ip, text));
         }
-        for (size_t set = 0; set < sets->count; set++) {
-                const struct ip *ip = making->requested[set];
-
-                if (ip && ip_equal(ip, &range_set_find(&sets->items[set], ip)->gateway))
-                        return in_set(err, set,
-                                      err_text(err, -EADDRNOTAVAIL, CNI_ERR_INTERNAL,
-                                               "requested ip %s is subnet's gateway",
-                                               ip_format(ip, text)));
-        }
-        if (rest.len > 0)
-                return err_text(err, -EADDRNOTAVAIL, CNI_ERR_INTERNAL,
-                                "failed to allocate all requested IPs:%s", buf_text(&rest));
-        return 0;
+        r = check_gateways(making, err);
+        if (r == 0 && rest.len > 0)
+                r = err_text(err, -EADDRNOTAVAIL, CNI_ERR_INTERNAL,
+                             "failed to allocate all requested IPs:%s", buf_text(&rest));
+        return r;
 }
 
 /* Whether the address' file holds nobody alive. */
@@ -79,21 +99,20 @@ static bool is_reusable(const struct making *making, const struct ip *ip)
         return store_look(making->store, ip, text, &entry) && entry.state != ENTRY_HELD;
 }
 
-/* What one pass over the directory finds about the owner. */
-struct survey {
-        struct making *making;
-        struct ip *own;       /* per set: what the owner holds; unset for nothing */
-        struct ip *own_stale; /* per set: what it held in an earlier boot */
-};
+/* Of several addresses, the one whose name comes first in byte order is told. */
+static void note_first(struct ip *noted, const struct store_entry *entry)
+{
+        char text[IP_TEXT_MAX];
 
+        if (noted->family == IP_UNSET || strcmp(entry->name, ip_format(noted, text)) < 0)
+                *noted = entry->ip;
+}
+
+/* The pass over the directory that finds what the owner has. */
 static int survey_entry(const struct store_entry *entry, void *context, struct err *err)
 {
-        struct survey *survey = context;
-        struct making *making = survey->making;
-        const struct range_set_list *sets = &making->conf->sets;
+        struct making *making = context;
         bool stale;
-        struct ip *found;
-        char text[IP_TEXT_MAX];
 
         /* A file that cannot be removed or read keeps its address; that is no reason to fail. */
         if (entry->debris)
@@ -102,71 +121,61 @@ static int survey_entry(const struct store_entry *entry, void *context, struct e
                                            !owner_is_legacy(&entry->owner, making->owner)))
                 return 0;
         stale = is_reusable(making, &entry->ip);
-        found = stale ? survey->own_stale : survey->own;
-        for (size_t set = 0; set < sets->count; set++) {
-                const struct range *range = range_set_find(&sets->items[set], &entry->ip);
+        for (size_t i = 0; i < making->count; i++) {
+                struct part *part = &making->parts[i];
 
-                if (!range || (stale && ip_equal(&range->gateway, &entry->ip)))
+                if (!range_set_find(part->set, &entry->ip))
                         continue;
-                /* Of several, the one whose name comes first in byte order is told. */
-                if (found[set].family == IP_UNSET ||
-                    strcmp(entry->name, ip_format(&found[set], text)) < 0)
-                        found[set] = entry->ip;
+                if (!stale)
+                        note_first(&part->own, entry);
+                else if (!is_gateway(part, &entry->ip))
+                        note_first(&part->own_stale, entry);
         }
         return 0;
 }
 
-static int duplicate_error(const struct ip *ip, const struct owner *owner, size_t set,
-                           struct err *err)
+static int duplicate_error(const struct ip *ip, const struct owner *owner, struct err *err)
 {
         char text[IP_TEXT_MAX];
 
-        return in_set(err, set,
-                      err_text(err, -EEXIST, CNI_ERR_INTERNAL,
-                               "%s has been allocated to %s, duplicate allocation is not allowed",
-                               ip_format(ip, text), owner->container_id));
+        return err_text(err, -EEXIST, CNI_ERR_INTERNAL,
+                        "%s has been allocated to %s, duplicate allocation is not allowed",
+                        ip_format(ip, text), owner->container_id);
 }
 
 /* ---- one address ---- */
 
 /* Makes the file and notes it for the way back. Returns 0, STORE_TAKEN, or an error. */
-static int make(struct making *making, const struct ip *ip, struct err *err)
+static int make(struct making *making, struct part *part, const struct ip *ip, struct err *err)
 {
         int r = store_create(making->store, ip, making->owner, err);
 
         if (r == 0)
-                making->made[making->made_count++] = *ip;
+                part->made = *ip;
         return r;
 }
 
 /* Removes what is there and makes the file anew. */
-static int remake(struct making *making, const struct ip *ip, struct err *err)
+static int remake(struct making *making, struct part *part, const struct ip *ip, struct err *err)
 {
         int r = store_remove(making->store, ip, err);
 
-        return r < 0 ? r : make(making, ip, err);
+        return r < 0 ? r : make(making, part, ip, err);
 }
 
-static void format_set(const struct making *making, size_t set, struct buf *buf)
+static int make_requested(struct making *making, struct part *part, struct err *err)
 {
-        buf_init(buf, sizeof(((struct err *)NULL)->msg));
-        range_set_format(&making->conf->sets.items[set], buf);
-}
-
-static int make_requested(struct making *making, size_t set, struct err *err)
-{
-        const struct ip *ip = making->requested[set];
+        const struct ip *ip = part->requested;
         _cleanup_(buf_done) struct buf ranges;
         char text[IP_TEXT_MAX];
-        int r = make(making, ip, err);
+        int r = make(making, part, ip, err);
 
+        buf_init(&ranges, sizeof(err->msg));
         if (r == STORE_TAKEN && is_reusable(making, ip))
-                r = remake(making, ip, err);
-        if (r != STORE_TAKEN) {
-                buf_init(&ranges, 0);
+                r = remake(making, part, ip, err);
+        if (r != STORE_TAKEN)
                 return r;
-        }
-        format_set(making, set, &ranges);
+        range_set_format(part->set, &ranges);
         return err_text(err, -EADDRINUSE, CNI_ERR_INTERNAL,
                         "requested IP address %s is not available in range set %s",
                         ip_format(ip, text), buf_text(&ranges));
@@ -174,7 +183,8 @@ static int make_requested(struct making *making, size_t set, struct err *err)
 
 /* Tries the addresses behind the cursor: the first ones by creating them, the rest, when those were
  * all taken, against a listing. Returns 0, STORE_TAKEN (all are), or an error. */
-static int make_next(struct making *making, size_t set, const struct ip *last, struct err *err)
+static int make_next(struct making *making, struct part *part, const struct ip *last,
+                     struct err *err)
 {
         _cleanup_(freep) struct ip *taken = NULL;
         const struct range *range;
@@ -183,11 +193,11 @@ static int make_next(struct making *making, size_t set, const struct ip *last, s
         struct ip ip;
         int r;
 
-        alloc_start(&walk, &making->conf->sets.items[set], last);
+        alloc_start(&walk, part->set, last);
         while (alloc_next(&walk, &ip, &range)) {
                 if (taken && bsearch(&ip, taken, taken_count, sizeof(ip), ip_compare_items))
                         continue;
-                r = make(making, &ip, err);
+                r = make(making, part, &ip, err);
                 if (r != STORE_TAKEN)
                         return r;
                 if (++probes == PROBES_MAX) {
@@ -200,81 +210,78 @@ static int make_next(struct making *making, size_t set, const struct ip *last, s
 }
 
 /* The last resort: what nobody alive holds, in the same order. */
-static int make_reused(struct making *making, size_t set, const struct ip *last, struct err *err)
+static int make_reused(struct making *making, struct part *part, const struct ip *last,
+                       struct err *err)
 {
         const struct range *range;
         struct alloc_walk walk;
         struct ip ip;
 
-        alloc_start(&walk, &making->conf->sets.items[set], last);
+        alloc_start(&walk, part->set, last);
         while (alloc_next(&walk, &ip, &range))
                 if (is_reusable(making, &ip))
-                        return remake(making, &ip, err);
+                        return remake(making, part, &ip, err);
         return STORE_TAKEN;
 }
 
-static int make_any(struct making *making, size_t set, const struct survey *survey, struct err *err)
+static int make_any(struct making *making, struct part *part, size_t set, struct err *err)
 {
         _cleanup_(buf_done) struct buf ranges;
-        struct ip last;
         struct err warning;
+        struct ip last;
         int r;
 
-        buf_init(&ranges, 0);
-        if (survey->own_stale[set].family != IP_UNSET)
-                return remake(making, &survey->own_stale[set], err);
+        buf_init(&ranges, sizeof(err->msg));
+        if (part->own_stale.family != IP_UNSET)
+                return remake(making, part, &part->own_stale, err);
         if (store_read_cursor(making->store, set, &last, &warning) < 0) {
                 err_wrap(&warning, "Error retrieving last reserved ip: ");
                 making->log->warn(warning.msg);
         }
-        r = make_next(making, set, &last, err);
+        r = make_next(making, part, &last, err);
         if (r == STORE_TAKEN)
-                r = make_reused(making, set, &last, err);
+                r = make_reused(making, part, &last, err);
         if (r != STORE_TAKEN)
                 return r;
-        format_set(making, set, &ranges);
+        range_set_format(part->set, &ranges);
         return err_text(err, -EADDRNOTAVAIL, CNI_ERR_INTERNAL,
                         "no IP addresses available in range set: %s", buf_text(&ranges));
 }
 
 /* ---- all of them ---- */
 
-static int make_all(struct making *making, const struct survey *survey, struct err *err)
+static int make_all(struct making *making, struct err *err)
 {
-        for (size_t set = 0; set < making->conf->sets.count; set++) {
+        for (size_t i = 0; i < making->count; i++) {
+                struct part *part = &making->parts[i];
                 int r;
 
-                if (making->requested[set])
-                        r = make_requested(making, set, err);
-                else if (survey->own[set].family != IP_UNSET)
-                        return duplicate_error(&survey->own[set], making->owner, set, err);
+                if (part->requested)
+                        r = make_requested(making, part, err);
+                else if (part->own.family != IP_UNSET)
+                        r = duplicate_error(&part->own, making->owner, err);
                 else
-                        r = make_any(making, set, survey, err);
+                        r = make_any(making, part, i, err);
                 if (r < 0)
-                        return in_set(err, set, r);
-        }
-        for (size_t set = 0; set < making->conf->sets.count; set++) {
-                int r = store_write_cursor(making->store, set, &making->made[set], err);
-
-                if (r < 0)
-                        return in_set(err, set, r);
+                        return in_set(err, i, r);
         }
         return 0;
 }
 
 static void take_back(struct making *making)
 {
-        struct err ignored;
+        struct err ignored; /* the error that led here is the one to tell */
 
-        while (making->made_count > 0)
-                (void)store_remove(making->store, &making->made[--making->made_count], &ignored);
+        for (size_t i = 0; i < making->count; i++)
+                if (making->parts[i].made.family != IP_UNSET)
+                        (void)store_remove(making->store, &making->parts[i].made, &ignored);
 }
 
 static int add_to_result(const struct making *making, struct ipam_result *ret, struct err *err)
 {
-        for (size_t set = 0; set < making->conf->sets.count; set++) {
-                const struct ip *ip = &making->made[set];
-                const struct range *range = range_set_find(&making->conf->sets.items[set], ip);
+        for (size_t i = 0; i < making->count; i++) {
+                const struct ip *ip = &making->parts[i].made;
+                const struct range *range = range_set_find(making->parts[i].set, ip);
                 struct result_ip result = { .address = { .ip = *ip,
                                                          .prefix = range->subnet.prefix },
                                             .gateway = range->gateway };
@@ -286,11 +293,34 @@ static int add_to_result(const struct making *making, struct ipam_result *ret, s
         return 0;
 }
 
+/* Moves the cursors of all sets behind what was made, or none. */
+static int move_cursors(struct making *making, struct err *err)
+{
+        struct err ignored;
+
+        for (size_t i = 0; i < making->count; i++) {
+                struct part *part = &making->parts[i];
+                int r;
+
+                /* One that cannot be read was of no use, and is replaced. */
+                (void)store_read_cursor(making->store, i, &part->cursor, &ignored);
+                r = store_write_cursor(making->store, i, &part->made, err);
+                if (r == 0)
+                        continue;
+                (void)in_set(err, i, r);
+                while (i-- > 0)
+                        (void)store_write_cursor(making->store, i, &making->parts[i].cursor,
+                                                 &ignored);
+                return r;
+        }
+        return 0;
+}
+
 /* The owner's other addresses matter only where a set may give any. */
 static bool needs_survey(const struct making *making)
 {
-        for (size_t set = 0; set < making->conf->sets.count; set++)
-                if (!making->requested[set])
+        for (size_t i = 0; i < making->count; i++)
+                if (!making->parts[i].requested)
                         return true;
         return false;
 }
@@ -299,26 +329,23 @@ int reservation_make(struct store *store, const struct conf *conf, const struct 
                      const struct reservation_log *log, struct ipam_result *ret, struct err *err)
 {
         size_t count = conf->sets.count;
-        _cleanup_(freep) const struct ip **requested = calloc(count, sizeof(*requested));
-        _cleanup_(freep) struct ip *ips = calloc(3 * count, sizeof(*ips));
-        struct making making = { store, conf, owner, log, requested, ips, 0 };
-        struct survey survey = { &making, NULL, NULL };
+        _cleanup_(freep) struct part *parts = calloc(count, sizeof(*parts));
+        struct making making = { store, owner, log, parts, count };
         int r;
 
-        if (!requested || !ips)
+        if (!parts)
                 return err_oom(err);
-        survey.own = ips + count;
-        survey.own_stale = ips + 2 * count;
-        r = assign_requests(&making, err);
-        if (r < 0)
-                return r;
-        if (needs_survey(&making))
-                r = store_scan(store, 0, survey_entry, &survey, err);
-        if (r < 0)
-                return r;
-        r = make_all(&making, &survey, err);
+        for (size_t i = 0; i < count; i++)
+                parts[i].set = &conf->sets.items[i];
+        r = assign_requests(&making, &conf->requested, err);
+        if (r == 0 && needs_survey(&making))
+                r = store_scan(store, 0, survey_entry, &making, err);
+        if (r == 0)
+                r = make_all(&making, err);
         if (r == 0)
                 r = add_to_result(&making, ret, err);
+        if (r == 0)
+                r = move_cursors(&making, err);
         if (r < 0)
                 take_back(&making);
         return r;

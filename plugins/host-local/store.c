@@ -33,12 +33,11 @@ bool owner_is_legacy(const struct owner *owner, const struct owner *wanted)
 
 /* ---- opening ---- */
 
-static int lock_error(const struct store *store, int r, struct err *err)
+/* The message is the bare errno text, as with the reference plugin; the path goes beside it. */
+static int open_error(const struct store *store, const char *name, int r, struct err *err)
 {
-        /* The message is the bare errno text, as with the reference plugin; the path goes beside
-         * it. */
         (void)err_text(err, r, CNI_ERR_IO, "%s", err_errno_text(-r));
-        err_details(err, "open '%s/lock'", store->path);
+        err_details(err, "open '%s%s'", store->path, name);
         return r;
 }
 
@@ -62,11 +61,11 @@ static int take_lock(struct store *store, struct err *err)
         store->lockfd = openat(store->dirfd, "lock",
                                O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0750);
         if (store->lockfd < 0)
-                return lock_error(store, -errno, err);
+                return open_error(store, "/lock", -errno, err);
         r = fs_lock(store->lockfd, STORE_LOCK_WAIT_MS);
         if (r == FS_BUSY)
                 return busy_error(store, err);
-        return r < 0 ? lock_error(store, r, err) : 0;
+        return r < 0 ? open_error(store, "/lock", r, err) : 0;
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -97,13 +96,13 @@ static int open_directory(struct store *store, unsigned flags, struct err *err)
         store->dirfd = open(store->path, how);
         if (store->dirfd < 0 && errno == ENOENT && !(flags & STORE_CREATE))
                 return STORE_ABSENT;
-        if (store->dirfd < 0 && (errno == ENOENT || errno == ENOTDIR) && (flags & STORE_CREATE)) {
+        if (store->dirfd < 0 && (flags & STORE_CREATE)) {
                 r = fs_make_directories(store->path, 0755, err);
                 if (r < 0)
                         return r;
                 store->dirfd = open(store->path, how);
         }
-        return store->dirfd < 0 ? err_set(err, -errno, CNI_ERR_IO, "open %s", store->path) : 0;
+        return store->dirfd < 0 ? open_error(store, "", -errno, err) : 0;
 }
 
 int store_open(const char *path, unsigned flags, struct store *ret, struct err *err)
@@ -174,12 +173,12 @@ int store_probe(const char *path, struct err *err)
         if (store.dirfd < 0 && errno == ENOENT)
                 return probe_parent(path, err);
         if (store.dirfd < 0 || faccessat(store.dirfd, ".", W_OK | X_OK, AT_EACCESS) < 0)
-                return err_set(err, -errno, CNI_ERR_IO, "open %s", path);
+                return open_error(&store, "", -errno, err);
         store.lockfd = openat(store.dirfd, "lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (store.lockfd < 0)
-                return errno == ENOENT ? 0 : lock_error(&store, -errno, err);
+                return errno == ENOENT ? 0 : open_error(&store, "/lock", -errno, err);
         if (fstat(store.lockfd, &st) == 0 && S_ISDIR(st.st_mode))
-                return lock_error(&store, -EISDIR, err);
+                return open_error(&store, "/lock", -EISDIR, err);
         return 0;
 }
 
@@ -458,6 +457,11 @@ int store_write_cursor(struct store *store, size_t set, const struct ip *ip, str
         ssize_t n;
 
         (void)snprintf(name, sizeof(name), CURSOR_NAME, set);
+        if (ip->family == IP_UNSET) {
+                if (unlinkat(store->dirfd, name, 0) < 0 && errno != ENOENT)
+                        return err_set(err, -errno, CNI_ERR_IO, "remove %s/%s", store->path, name);
+                return 0;
+        }
         len = strlen(ip_format(ip, text));
         fd = openat(store->dirfd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
                     0600);

@@ -106,6 +106,7 @@ int store_list(struct store *store, struct ip **ret_ips, size_t *ret_count, stru
 /* The address given last from a range set; unset when there is none or it is no address. The error
  * is for a file that is there and cannot be read. */
 int store_read_cursor(const struct store *store, size_t set, struct ip *ret, struct err *err);
+/* An unset address removes the cursor. */
 int store_write_cursor(struct store *store, size_t set, const struct ip *ip, struct err *err);
 
 /* The first sweep of a boot: whether it is still to be done, and that it has been. */
