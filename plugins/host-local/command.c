@@ -84,8 +84,10 @@ static int parse_option(char **argv, int *at, unsigned allowed, struct arguments
 static int parse_arguments(int argc, char **argv, unsigned allowed, struct arguments *ret)
 {
         ret->networks = calloc((size_t)argc + 1, sizeof(*ret->networks));
-        if (!ret->networks)
+        if (!ret->networks) {
+                (void)fputs(PROGRAM ": out of memory\n", stderr);
                 return 1;
+        }
         for (int i = 1; i < argc; i++) {
                 if (argv[i][0] == '-') {
                         int r = parse_option(argv, &i, allowed, ret);

@@ -33,7 +33,9 @@ void entry_list_done(struct entry_list *list)
 int entry_list_add(const struct store_entry *entry, void *context, struct err *err)
 {
         struct entry_list *list = context;
-        struct report_entry *item;
+        struct report_entry item = { .ip = entry->ip,
+                                     .state = entry->state,
+                                     .since = entry->mtime };
 
         /* Room for the next power of two. */
         if ((list->count & (list->count - 1)) == 0) {
@@ -44,13 +46,15 @@ int entry_list_add(const struct store_entry *entry, void *context, struct err *e
                         return err_oom(err);
                 list->items = items;
         }
-        item = &list->items[list->count++];
-        *item = (struct report_entry){ .ip = entry->ip,
-                                       .container_id = strdup(entry->owner.container_id),
-                                       .ifname = strdup(entry->owner.ifname),
-                                       .state = entry->state,
-                                       .since = entry->mtime };
-        return item->container_id && item->ifname ? 0 : err_oom(err);
+        item.container_id = strdup(entry->owner.container_id);
+        item.ifname = strdup(entry->owner.ifname);
+        if (!item.container_id || !item.ifname) {
+                free(item.container_id);
+                free(item.ifname);
+                return err_oom(err);
+        }
+        list->items[list->count++] = item;
+        return 0;
 }
 
 static void report_done(struct report *report)
@@ -285,6 +289,8 @@ static void put_sets(struct json_writer *w, const struct report *report,
 
                 buf_init(&text, 1U << 20);
                 range_set_format(&sets->items[i], &text);
+                if (text.failed)
+                        w->buf->failed = text.failed;
                 json_begin(w, NULL, '{');
                 json_put_u64(w, "index", i);
                 json_put_string(w, "range", buf_text(&text));
@@ -343,7 +349,9 @@ static int add_status_row(struct table *table, const struct report *report, stru
         for (size_t i = 0; i < report->cursor_count; i++)
                 buf_printf(&cursors, "%s%s", i > 0 ? " " : "",
                            ip_format(&report->cursors[i].ip, ip));
-        r = table_add(table, err, "%s", report->name);
+        r = buf_check(&cursors, err);
+        if (r == 0)
+                r = table_add(table, err, "%s", report->name);
         if (r == 0)
                 r = table_add(table, err, "%zu", count_state(report, ENTRY_HELD));
         if (r == 0)
@@ -362,7 +370,9 @@ static int add_set_row(struct table *table, const struct report *report,
 
         buf_init(&text, 1U << 20);
         range_set_format(set, &text);
-        r = table_add(table, err, "%s", buf_text(&text));
+        r = buf_check(&text, err);
+        if (r == 0)
+                r = table_add(table, err, "%s", buf_text(&text));
         if (r == 0)
                 r = table_add(table, err, "%" PRIu64, size);
         if (r == 0)

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "core/fs.h"
+#include "core/utf8.h"
 
 #define DEBRIS_AGE_S 10
 #define TRIES_MAX    100U
@@ -221,18 +222,31 @@ int store_remove(struct store *store, const struct ip *ip, struct err *err)
         return err_set(err, -errno, CNI_ERR_IO, "remove %s/%s", store->path, name);
 }
 
+/* The length of a text without the white space (Unicode's, as in Go) at its end. */
+static size_t trimmed_len(const char *text, size_t len)
+{
+        for (size_t n = 1; n <= 3 && n <= len; n++)
+                if (utf8_space_len(text + len - n, n) == n) {
+                        len -= n;
+                        n = 0;
+                }
+        return len;
+}
+
 /* Cuts an owner out of a file's text, in place: white space around it does not count. */
 static void parse_owner(char *text, size_t len, struct owner *ret)
 {
-        static const char space[] = " \t\n\v\f\r";
-        char *start = text, *separator;
+        char *separator;
+        size_t n;
 
-        while (len > 0 && text[len - 1] && strchr(space, text[len - 1]))
-                len--;
+        len = trimmed_len(text, len);
+        while ((n = utf8_space_len(text, len)) > 0) {
+                text += n;
+                len -= n;
+        }
         text[len] = '\0';
-        start += strspn(start, space);
-        separator = strstr(start, "\r\n");
-        *ret = (struct owner){ start, "" };
+        separator = strstr(text, "\r\n");
+        *ret = (struct owner){ text, "" };
         if (separator) {
                 *separator = '\0';
                 ret->ifname = separator + 2;
