@@ -168,6 +168,7 @@ int fs_lock(int fd, unsigned timeout_ms)
                                                        .tv_usec = timeout_ms % 1000 * 1000 },
                                          .it_interval = { .tv_usec = 100000 } };
         struct sigaction action = { .sa_handler = on_alarm }, old;
+        sigset_t alarm_only, mask;
         int r;
 
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -176,10 +177,14 @@ int fs_lock(int fd, unsigned timeout_ms)
                 return -errno;
         if (timeout_ms == 0)
                 return FS_BUSY;
+        sigemptyset(&alarm_only);
+        sigaddset(&alarm_only, SIGALRM);
         sigaction(SIGALRM, &action, &old);
+        sigprocmask(SIG_UNBLOCK, &alarm_only, &mask); /* what is blocked is inherited */
         setitimer(ITIMER_REAL, &timer, NULL);
         r = flock(fd, LOCK_EX) < 0 ? -errno : 0;
         setitimer(ITIMER_REAL, &off, NULL);
+        sigprocmask(SIG_SETMASK, &mask, NULL);
         sigaction(SIGALRM, &old, NULL);
         return r == -EINTR ? FS_BUSY : r;
 }

@@ -8,7 +8,9 @@ read-only disks, missing rights, GC and STATUS.
 import fcntl
 import os
 import pathlib
+import re
 import shutil
+import signal
 import socket
 import stat
 import tempfile
@@ -739,12 +741,34 @@ def test_an_fcntl_lock_excludes_nobody(program, data):
         assert program.call("ADD", config, id="c2", timeout=20).rc == 0
 
 
+def block_alarm():
+    """What a caller may have blocked or ignored is inherited."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+
+
+def test_the_alarm_that_bounds_the_wait_rings_whatever_the_caller_blocked(data):
+    directory, config = locked_network(data)
+    lock = Lock(directory)
+    process = start("DEL", config, preexec_fn=block_alarm)
+    wait_for_waiter(process, lock.path)
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    masks = {
+        name: int(mask, 16) for name, mask in re.findall(r"^(Sig\w+):\s*([0-9a-f]+)$", status, re.M)
+    }
+    lock.release()
+    silent(finish(process))
+    alarm = 1 << (signal.SIGALRM - 1)
+    assert masks["SigCgt"] & alarm and not masks["SigBlk"] & alarm
+
+
 @pytest.mark.skipif(not FULL, reason="takes a minute; runs with FULL=1")
 def test_the_wait_for_the_lock_is_bounded(data):
     directory, config = locked_network(data)
     before = snapshot(directory)
     lock = Lock(directory)
     processes = {verb: start(verb, config, id=container_for(verb)) for verb in VERBS}
+    processes["DEL, alarm blocked"] = start("DEL", config, preexec_fn=block_alarm)
     for process in processes.values():
         wait_for_waiter(process, lock.path)
     for process in processes.values():
