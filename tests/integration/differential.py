@@ -196,6 +196,14 @@ def common_args_is_unknown(step, exp):
     return None
 
 
+@difference('characters that are not printable by Unicode\'s tables are quoted as they are: we have no such tables')
+def unprintable_characters_in_arguments(step, exp):
+    plain = re.sub(r'\\u([0-9a-f]{4})|\\U([0-9a-f]{8})', lambda m: chr(int(m[1] or m[2], 16)), str(exp.msg))
+    if exp.rc == 1 and str(exp.msg).startswith('ARGS: ') and plain != exp.msg:
+        return exp.becomes(msg=plain)
+    return None
+
+
 @difference('DEL and CHECK need only the name and the directory: else a configuration that became invalid leaks')
 def del_and_check_ignore_the_rest(step, exp):
     if step.verb not in ('DEL', 'CHECK') or step.theirs.rc == 0 or not place_read(step):
