@@ -349,13 +349,14 @@ static void print_usage(const struct cni_plugin *plugin, FILE *to)
 
 static int run_command(int argc, char **argv, const struct cni_plugin *plugin)
 {
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--help") == 0) {
+                        print_usage(plugin, stdout);
+                        return 0;
+                }
         for (size_t i = 0; i < plugin->command_count; i++)
                 if (strcmp(plugin->commands[i].name, argv[1]) == 0)
                         return plugin->commands[i].run(argc - 1, argv + 1);
-        if (strcmp(argv[1], "--help") == 0) {
-                print_usage(plugin, stdout);
-                return 0;
-        }
         if (strcmp(argv[1], "--version") == 0) {
                 (void)puts(plugin->about);
                 return 0;

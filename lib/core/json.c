@@ -73,6 +73,11 @@ bool json_is_null(const struct json_at *at)
         return cJSON_IsNull(node(at));
 }
 
+bool json_is_list(const struct json_at *at)
+{
+        return cJSON_IsArray(node(at));
+}
+
 size_t json_count(const struct json_at *at)
 {
         size_t count = 0;

@@ -67,6 +67,7 @@ int json_list(const struct json_at *at,
 size_t json_count(const struct json_at *at);
 
 bool json_is_null(const struct json_at *at);
+bool json_is_list(const struct json_at *at);
 
 /* The member that json_object() would take for `name`; false when there is none. */
 bool json_member(const struct json_at *at, const char *name, struct json_at *ret);

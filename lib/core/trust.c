@@ -267,8 +267,12 @@ static int open_end(const struct walk *walk, int parent, const char *name, int f
 
         if (fstat(walk->fd, &walked) < 0)
                 return err_set(err, -errno, CNI_ERR_IO, "open %s", walk->path);
-        if (!(flags & O_DIRECTORY) && S_ISDIR(walked.st_mode))
+        if (flags == 0 && S_ISDIR(walked.st_mode))
                 return err_set(err, -EISDIR, CNI_ERR_IO, "open %s", walk->path);
+        if (S_ISDIR(walked.st_mode)) {
+                parent = walk->fd; /* a link to "/" has no name there */
+                name = ".";
+        }
         if (flags == 0 && !S_ISREG(walked.st_mode))
                 return err_set(err, -EINVAL, CNI_ERR_IO, "open %s", walk->path);
         fd = openat(parent, name, flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);

@@ -138,8 +138,8 @@ static int compare_names(const void *a, const void *b)
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The networks to tell about: those that are named, or all below the data directory. A missing data
- * directory holds none. */
+/* The networks to tell about: those that are named, or all below the data directory. While the
+ * default one is missing there are none. */
 static int find_networks(const struct arguments *arguments, struct text_list *ret, struct err *err)
 {
         const char *data_dir = data_dir_of(arguments);
@@ -152,8 +152,10 @@ static int find_networks(const struct arguments *arguments, struct text_list *re
         if (r < 0 || arguments->network_count > 0)
                 return r;
         listing = opendir(data_dir);
+        if (!listing && errno == ENOENT && !arguments->data_dir)
+                return 0;
         if (!listing)
-                return errno == ENOENT ? 0 : err_set(err, -errno, CNI_ERR_IO, "open %s", data_dir);
+                return err_set(err, -errno, CNI_ERR_IO, "open %s", data_dir);
         while (r == 0 && (entry = readdir(listing))) {
                 struct stat st;
 
@@ -280,7 +282,7 @@ static int read_valid(const char *path, struct attachments *ret, struct err *err
         top.value = document;
         if (attachments_find(&top, &list))
                 return attachments_decode(&list, ret, err);
-        if (json_is_null(&top))
+        if (!json_is_list(&top))
                 return err_text(err, -EINVAL, CNI_ERR_DECODE, "%s: no list of attachments", path);
         r = attachments_decode(&top, ret, err);
         if (r < 0)
@@ -318,9 +320,10 @@ static int run_gc(int argc, char **argv)
         buf_init(&out, OUTPUT_MAX);
         if (r > 0)
                 return r;
-        if (arguments.network_count != 1)
-                return wrong_usage(argv[0], "needs one network, not",
-                                   arguments.network_count > 0 ? arguments.networks[1] : "");
+        if (arguments.network_count == 0)
+                return wrong_usage(argv[0], "missing argument", "NETWORK");
+        if (arguments.network_count > 1)
+                return wrong_usage(argv[0], "one network only, not also", arguments.networks[1]);
         if (!arguments.valid)
                 return wrong_usage(argv[0], "missing option", "--valid");
         r = read_valid(arguments.valid, &valid, &err);

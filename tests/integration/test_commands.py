@@ -127,9 +127,27 @@ def test_list_as_json(two):
 
 
 def test_list_of_nothing(data):
-    for path in (data, data / "nothing"):
-        assert says(command("list", "--data-dir", path)) == "0 addresses in 0 networks\n"
-        assert document(command("list", "--json", "--data-dir", path))["networks"] == []
+    assert says(command("list", "--data-dir", data)) == "0 addresses in 0 networks\n"
+    assert document(command("list", "--json", "--data-dir", data))["networks"] == []
+
+
+@pytest.mark.parametrize("word", ["list", "status"])
+def test_a_data_directory_that_is_named_must_exist(data, word):
+    done = command(word, "--data-dir", data / "nothing")
+    assert (done.rc, done.out) == (1, b"")
+    assert done.err.decode() == f"host-local: open {data}/nothing: no such file or directory\n"
+
+
+@pytest.mark.parametrize("argv", [("--help",), ("list", "--help"), ("gc", "net", "--help")])
+def test_help_is_given_wherever_it_is_asked_for(argv):
+    assert "host-local gc NETWORK --valid FILE" in says(command(*argv))
+
+
+def test_gc_says_what_it_lacks(data):
+    done = command("gc", "net", "--valid", "-", "--data-dir", data, stdin=b"{}")
+    assert (done.rc, done.err) == (1, b"host-local: -: no list of attachments\n")
+    done = command("gc", "--valid", "-", stdin=b"[]")
+    assert done.rc == 2 and b"missing argument 'NETWORK'" in done.err
 
 
 def test_the_state_of_an_earlier_boot_is_stale(data):
