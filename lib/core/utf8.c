@@ -56,8 +56,10 @@ size_t utf8_space_len(const char *text, size_t len)
                 "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
         };
 
-        if (len > 0 && (*text == ' ' || (*text >= '\t' && *text <= '\r')))
-                return 1;
+        if (len == 0)
+                return 0;
+        if ((unsigned char)*text < 0x80) /* nearly all of any text */
+                return *text == ' ' || (*text >= '\t' && *text <= '\r');
         for (size_t i = 0; i < ARRAY_SIZE(wide); i++) {
                 size_t n = strlen(wide[i]);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The checks of the frame: names, versions, CNI_ARGS. Numbers in comments are those of
- * cni-contract.md, section 9. The frame itself is what the integration tests call.
+ * cni-contract.md, section 9. The frame itself is what the integration tests call, among it what an
+ * absent version means (T24, T29, V1, V2). T3, T9 and T12 are about Go's types, T20 about its log;
+ * V4 to V7 are the caller's.
  */
 #include "core/cni.h"
 
@@ -193,7 +195,7 @@ static const struct {
         { "0.3.0", "GC", "1.1.0", 1, "config version does not allow GC" },
         { "1.0.0", "GC", "1.1.0", 1, "config version does not allow GC" },
         { "1.0.0", "STATUS", "1.1.0", 1, "config version does not allow STATUS" },
-        /* S30, S44, V14 */
+        /* S30, S44, V14; that equal versions pass, V12 and V15, is above */
         { "2.0.0", "CHECK", "0.4.0", 1, "plugin version does not allow CHECK" },
         { "1.1.1", "GC", "1.1.0", 1, "plugin version does not allow GC" },
         { "1.2.0", "STATUS", "1.1.0", 1, "plugin version does not allow STATUS" },
@@ -259,7 +261,7 @@ static const struct {
         const char *args, *ip, *error;
 } args_rows[] = {
         { "", "", NULL },                    /* T4 */
-        { "IP=10.0.0.0", "10.0.0.0", NULL }, /* T10 */
+        { "IP=10.0.0.0", "10.0.0.0", NULL }, /* T2, T10, T11 */
         { "IP=", "", NULL },
         { "IP=a;IP=b", "b", NULL },
         { "IP=a;MASK=b", "a", "ARGS: unknown args [\"MASK=b\"]" },

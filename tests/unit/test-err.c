@@ -15,7 +15,7 @@ START_TEST(set_appends_the_text_of_errno)
 }
 END_TEST
 
-START_TEST(text_is_taken_as_it_is)
+START_TEST(text_is_taken_as_it_is) /* T22, T23 */
 {
         struct err err;
 

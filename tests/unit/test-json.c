@@ -308,6 +308,7 @@ static const struct {
         { "{\"name\":null,\"age\":null}", NULL, 0, 0, NULL },
         { "{\"nulls\":null}", NULL, 0, 1, NULL },
         { "{\"nulls\":0}", NULL, 0, 100, NULL },
+        { "{\"null\xc5\xbf\":0}", NULL, 0, 0, NULL }, /* only ASCII is folded, not U+017F */
         { "{\"name\":1}", NULL, 0, 0, "name: must be a string, not a number" },
         { "{\"Name\":{}}", NULL, 0, 0, "name: must be a string, not an object" },
         /* the first error in document order counts */
@@ -399,7 +400,8 @@ END_TEST
 
 START_TEST(a_member_is_found_as_the_decoder_finds_it)
 {
-        struct document document = parse("{\"a\":1,\"A\":[1,2,3],\"n\":null}");
+        struct document document =
+                parse("{\"a\":1,\"A\":[1,2,3],\"n\":null,\"o\":{\"x\":1},\"o\":{}}");
         struct json_at at;
 
         ck_assert(json_member(&document.at, "a", &at));
@@ -409,7 +411,10 @@ START_TEST(a_member_is_found_as_the_decoder_finds_it)
         ck_assert(json_is_null(&at));
         ck_assert_uint_eq(json_count(&at), 0);
         ck_assert(!json_member(&document.at, "none", &at));
-        ck_assert_uint_eq(json_count(&document.at), 3);
+        ck_assert_uint_eq(json_count(&document.at), 5);
+        /* An object that stands there twice is not merged: section 11. */
+        ck_assert(json_member(&document.at, "o", &at));
+        ck_assert_uint_eq(json_count(&at), 0);
         json_free(document.json);
 }
 END_TEST

@@ -46,8 +46,9 @@ static void set_routes(struct ipam_result *result, const char *text)
         json_free(document);
 }
 
-/* Two IPv4 addresses, one IPv6, routes with everything, all of dns. T25, T26, T30, T38, T43, T44;
- * route extras stay in 0.3 to 0.4, zeros of table and scope are printed. */
+/* Two IPv4 addresses, one IPv6, routes with everything, all of dns. T25, T26, T30, T31, T38, T43,
+ * T44; no interface and so no index: T37, T42; route extras stay in 0.3 to 0.4, zeros of table and
+ * scope are printed. */
 static struct ipam_result full_result(void)
 {
         struct ipam_result result = { 0 };
@@ -363,7 +364,7 @@ static const struct {
         { "{\"prevResult\":[{\"address\":\"1.2.3.4/8\"}]}", "" },
         { "{\"prevResult\":{\"cniVersion\":\"1.0.0\",\"ips\":[{\"version\":\"4\",\"interface\":0,"
           "\"address\":\"1.2.3.4/24\"},{\"address\":\"::1/64\",\"gateway\":\"::2\"}]}}",
-          "1.2.3.4/24 ::1/64 " }, /* V18 */
+          "1.2.3.4/24 ::1/64 " }, /* V18, T34, T40 */
         { "{\"PREVRESULT\":{\"IPS\":[{\"Address\":\"1.2.3.4/24\"}]}}", "1.2.3.4/24 " },
         { "{\"prevResult\":{\"ip4\":{\"ip\":\"1.2.3.4/24\"},\"ip6\":{\"ip\":\"::1/64\"}}}",
           "1.2.3.4/24 ::1/64 " },
