@@ -99,7 +99,7 @@ static int compare_versions(const int64_t a[static 3], const int64_t b[static 3]
 /* The order of the versions, which only the newer verbs look at. */
 static int check_order(const char *version, const char *verb, const char *since, struct err *err)
 {
-        int64_t config[3], first[3], newest[3];
+        int64_t config[3] = { 0 }, first[3] = { 0 }, newest[3] = { 0 };
         int r = cni_parse_version(version, config, err);
 
         if (r == 0)

@@ -199,7 +199,7 @@ static void occupy_standard_descriptors(void)
 {
         while (fcntl(STDERR_FILENO, F_GETFD) < 0 || fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
                fcntl(STDIN_FILENO, F_GETFD) < 0)
-                if (open("/", O_PATH) < 0)
+                if (open("/", O_PATH | O_CLOEXEC) < 0)
                         return;
 }
 

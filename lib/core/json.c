@@ -225,7 +225,7 @@ int json_text(const struct json_at *at, const char **ret, struct err *err)
 int json_decode_string(const struct json_at *at, void *dst, struct err *err)
 {
         char **owner = dst, *copy;
-        const char *text;
+        const char *text = "";
         int r = json_text(at, &text, err);
 
         if (r < 0)

@@ -4,6 +4,7 @@
  */
 #include "core/table.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -60,7 +61,8 @@ void table_print(const struct table *table, struct buf *buf)
         size_t widths[16] = { 0 };
         size_t gap = 0;
 
-        for (size_t column = 0; column < table->columns && column < ARRAY_SIZE(widths); column++)
+        assert(table->columns > 0 && table->columns <= ARRAY_SIZE(widths));
+        for (size_t column = 0; column < table->columns; column++)
                 widths[column] = column_width(table, column);
         for (size_t i = 0; i < table->cells.count; i++) {
                 const char *cell = table->cells.items[i];

@@ -222,7 +222,7 @@ static int read_configured(const struct arguments *arguments, struct conf *ret_c
                 { "name", json_decode_string, 0, JSON_PLAIN },
         };
         _cleanup_(json_freep) struct json *document = NULL;
-        _cleanup_(freep) char *name = NULL, *path = NULL;
+        _cleanup_(freep) char *name = NULL, *joined = NULL;
         struct cni_call call = { .args = "", .version = "1.1.0", .version_given = true };
         int r = read_document(arguments->conf, &document, err);
 
@@ -237,11 +237,12 @@ static int read_configured(const struct arguments *arguments, struct conf *ret_c
                 r = conf_read(&call, ret_conf, err);
         if (r < 0)
                 return r;
-        path = arguments->data_dir ? fs_join(arguments->data_dir, name)
-                                   : strdup(ret_conf->place.path);
-        if (!path)
-                return err_oom(err);
-        r = report_read(ret, name, path, err);
+        if (arguments->data_dir) {
+                joined = fs_join(arguments->data_dir, name);
+                if (!joined)
+                        return err_oom(err);
+        }
+        r = report_read(ret, name, joined ? joined : ret_conf->place.path, err);
         return r == STORE_ABSENT ? 0 : r;
 }
 
