@@ -60,6 +60,18 @@ int cni_check_ifname(const char *ifname, struct err *err)
 
 /* ---- versions ---- */
 
+/* A decimal number that may have a sign and leading zeros. */
+static int parse_version_part(const char *text, size_t len, int64_t *ret)
+{
+        bool negative = len > 0 && *text == '-', sign = negative || (len > 0 && *text == '+');
+        uint64_t number;
+        int r = parse_u64(text + sign, len - sign, INT64_MAX, &number);
+
+        if (r == 0)
+                *ret = negative ? -(int64_t)number : (int64_t)number;
+        return r;
+}
+
 int cni_parse_version(const char *text, int64_t ret[static 3], struct err *err)
 {
         static const char *const names[] = { "major", "minor", "micro" };
@@ -68,15 +80,12 @@ int cni_parse_version(const char *text, int64_t ret[static 3], struct err *err)
 
         for (size_t i = 0; rest; i++) {
                 size_t len = strcspn(rest, ".");
-                char part[24] = "";
                 int r;
 
                 if (i == ARRAY_SIZE(parts))
                         return err_text(err, -EINVAL, CNI_ERR_DECODE,
                                         "invalid version \"%s\": too many parts", text);
-                if (len < sizeof(part))
-                        memcpy(part, rest, len);
-                r = parse_i64(part + (part[0] == '+'), INT64_MIN, INT64_MAX, &parts[i]);
+                r = parse_version_part(rest, len, &parts[i]);
                 if (r < 0)
                         return err_text(err, -EINVAL, CNI_ERR_DECODE,
                                         "failed to convert %s version part \"%.*s\": %s", names[i],

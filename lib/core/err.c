@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
 /* Scripts search for these texts; the libcs disagree about capitals and about some words. */
 static const struct {
         int number;
@@ -44,23 +46,23 @@ const char *err_errno_text(int number)
         return strerror(number);
 }
 
-static void cut_at_character(char *text, size_t size)
+/* Takes the rest of a character that was cut off from the end of a full buffer. */
+static void cut_at_character(char *text)
 {
-        size_t len = strnlen(text, size - 1);
+        size_t len = strlen(text), start = len;
 
-        if (len < size - 1)
-                return;
-        while (len > 0 && ((unsigned char)text[len - 1] & 0xc0) == 0x80)
-                len--;
-        if (len > 0 && ((unsigned char)text[len - 1] & 0xc0) == 0xc0)
-                len--;
-        text[len] = '\0';
+        while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+                start--;
+        if (start > 0 && utf8_len(text + start - 1, len - start + 1) == 0)
+                text[start - 1] = '\0';
 }
 
 static void _printf_(3, 0) format(char *text, size_t size, const char *fmt, va_list args)
 {
-        (void)vsnprintf(text, size, fmt, args); /* what does not fit is cut on purpose */
-        cut_at_character(text, size);
+        int len = vsnprintf(text, size, fmt, args); /* what does not fit is cut on purpose */
+
+        if (len >= 0 && (size_t)len >= size)
+                cut_at_character(text);
 }
 
 int err_text(struct err *err, int r, enum err_code code, const char *fmt, ...)
@@ -106,10 +108,9 @@ void err_wrap(struct err *err, const char *fmt, ...)
         format(err->msg, sizeof(err->msg), fmt, args);
         va_end(args);
         len = strlen(err->msg);
-        for (size_t i = 0; msg[i] && len < sizeof(err->msg) - 1; i++)
-                err->msg[len++] = msg[i];
-        err->msg[len] = '\0';
-        cut_at_character(err->msg, sizeof(err->msg));
+        if (snprintf(err->msg + len, sizeof(err->msg) - len, "%s", msg) >=
+            (int)(sizeof(err->msg) - len))
+                cut_at_character(err->msg);
 }
 
 void err_details(struct err *err, const char *fmt, ...)

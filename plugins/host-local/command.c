@@ -110,6 +110,11 @@ static const char *data_dir_of(const struct arguments *arguments)
 
 /* ---- input ---- */
 
+static const char *name_of(const char *path)
+{
+        return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 /* Reads a JSON document from a file, or from standard input for "-". */
 static int read_document(const char *path, struct json **ret, struct err *err)
 {
@@ -126,10 +131,10 @@ static int read_document(const char *path, struct json **ret, struct err *err)
         }
         r = fs_read(input ? STDIN_FILENO : fd, &text);
         if (r < 0)
-                return err_set(err, r, CNI_ERR_IO, "read %s", path);
+                return err_set(err, r, CNI_ERR_IO, "read %s", name_of(path));
         r = json_parse(buf_text(&text), text.len, ret, err);
         if (r < 0)
-                err_wrap(err, "%s: ", path);
+                err_wrap(err, "%s: ", name_of(path));
         return r;
 }
 
@@ -243,7 +248,7 @@ static int read_configured(const struct arguments *arguments, struct conf *ret_c
                         return err_oom(err);
         }
         r = report_read(ret, name, joined ? joined : ret_conf->place.path, err);
-        return r == STORE_ABSENT ? 0 : r;
+        return r == STORE_ABSENT ? report_add_empty(ret, name, err) : r;
 }
 
 static int run_status(int argc, char **argv)
@@ -281,13 +286,15 @@ static int read_valid(const char *path, struct attachments *ret, struct err *err
         if (r < 0)
                 return r;
         top.value = document;
-        if (attachments_find(&top, &list))
-                return attachments_decode(&list, ret, err);
-        if (!json_is_list(&top))
-                return err_text(err, -EINVAL, CNI_ERR_DECODE, "%s: no list of attachments", path);
-        r = attachments_decode(&top, ret, err);
+        if (!attachments_find(&top, &list))
+                list = top;
+        /* For the verb null means that nothing is valid; from a person it is a mistake. */
+        if (!json_is_list(&list))
+                return err_text(err, -EINVAL, CNI_ERR_DECODE, "%s: no list of attachments",
+                                name_of(path));
+        r = attachments_decode(&list, ret, err);
         if (r < 0)
-                err_wrap(err, "%s: ", path);
+                err_wrap(err, "%s: ", name_of(path));
         return r;
 }
 

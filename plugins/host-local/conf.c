@@ -293,12 +293,14 @@ struct origin {
         size_t index;
 };
 
-static void name_origin(struct err *err, const struct origin *origin, size_t range,
+static void name_origin(struct err *err, const struct origin *origin, bool empty, size_t range,
                         enum range_member member)
 {
         static const char *const members[] = { "subnet", "rangeStart", "rangeEnd" };
 
-        if (origin->list)
+        if (origin->list && empty)
+                err_details(err, "%s[%zu]", origin->list, origin->index);
+        else if (origin->list)
                 err_details(err, "%s[%zu][%zu].%s", origin->list, origin->index, range,
                             members[member]);
         else
@@ -371,7 +373,7 @@ static int check_sets(const struct cni_call *call, struct range_set_list *sets,
                 r = range_set_canonicalize(&sets->items[i], &range, &member, err);
                 if (r < 0) {
                         err_wrap(err, "invalid range set %zu: ", i);
-                        name_origin(err, &origins[i], range, member);
+                        name_origin(err, &origins[i], sets->items[i].count == 0, range, member);
                         return r;
                 }
         }

@@ -166,7 +166,6 @@ static int check_free(const struct conf *conf, const struct report *report, stru
 
 static int status(const struct cni_call *call, struct err *err)
 {
-        static const struct report nothing;
         _cleanup_(conf_done) struct conf conf = { 0 };
         _cleanup_(report_list_done) struct report_list reports = { 0 };
         _cleanup_(result_done) struct ipam_result unused = { 0 };
@@ -176,8 +175,10 @@ static int status(const struct cni_call *call, struct err *err)
                 r = store_probe(conf.place.path, err);
         if (r == 0 && conf.strict_status) {
                 r = report_read(&reports, call->name, conf.place.path, err);
-                if (r >= 0)
-                        r = check_free(&conf, r == 0 ? &reports.items[0] : &nothing, err);
+                if (r == STORE_ABSENT)
+                        r = report_add_empty(&reports, call->name, err);
+                if (r == 0)
+                        r = check_free(&conf, &reports.items[0], err);
         }
         return r;
 }

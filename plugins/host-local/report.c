@@ -11,6 +11,8 @@
 #include "core/table.h"
 #include "core/utf8.h"
 
+#define CURSOR_GAP 64
+
 static const char *const state_names[] = {
         [ENTRY_HELD] = "held",
         [ENTRY_STALE] = "stale",
@@ -61,6 +63,7 @@ static void report_done(struct report *report)
 {
         free(report->name);
         entry_list_done(&report->entries);
+        free(report->names);
         free(report->cursors);
 }
 
@@ -85,44 +88,51 @@ static void sort_entries(struct entry_list *list)
                 qsort(list->items, list->count, sizeof(*list->items), compare_entries);
 }
 
-/* The cursors of sets 0, 1, 2 ... as far as there are any. One that cannot be read is left out. */
+/* The cursors that there are, up to a gap that no configuration leaves. */
 static int read_cursors(struct report *report, const struct store *store, struct err *err)
 {
-        size_t set = 0;
-
-        for (;; set++) {
+        for (size_t set = 0, gap = 0; gap < CURSOR_GAP; set++, gap++) {
                 struct report_cursor *cursors;
                 struct err ignored;
                 struct ip ip;
 
                 if (store_read_cursor(store, set, &ip, &ignored) < 0 || ip.family == IP_UNSET)
-                        return 0;
-                cursors = realloc(report->cursors, (set + 1) * sizeof(*cursors));
+                        continue;
+                cursors = realloc(report->cursors, (report->cursor_count + 1) * sizeof(*cursors));
                 if (!cursors)
                         return err_oom(err);
                 report->cursors = cursors;
-                cursors[set] = (struct report_cursor){ set, ip };
-                report->cursor_count = set + 1;
+                cursors[report->cursor_count++] = (struct report_cursor){ set, ip };
+                gap = 0;
         }
+        return 0;
+}
+
+int report_add_empty(struct report_list *list, const char *name, struct err *err)
+{
+        struct report *items = realloc(list->items, (list->count + 1) * sizeof(*items));
+
+        if (!items)
+                return err_oom(err);
+        list->items = items;
+        items[list->count] = (struct report){ .name = strdup(name) };
+        return items[list->count++].name ? 0 : err_oom(err);
 }
 
 int report_read(struct report_list *list, const char *name, const char *path, struct err *err)
 {
         _cleanup_(store_close) struct store store = STORE_CLOSED;
-        struct report *items, *report;
+        struct report *report;
         int r = store_open(path, STORE_NO_LOCK, &store, err);
 
+        if (r == 0)
+                r = report_add_empty(list, name, err);
         if (r != 0)
                 return r;
-        items = realloc(list->items, (list->count + 1) * sizeof(*items));
-        if (!items)
-                return err_oom(err);
-        list->items = items;
-        report = &items[list->count++];
-        *report = (struct report){ .name = strdup(name) };
-        if (!report->name)
-                return err_oom(err);
+        report = &list->items[list->count - 1];
         r = store_scan(&store, STORE_BOOT | STORE_DETAILS, entry_list_add, &report->entries, err);
+        if (r == 0)
+                r = store_list(&store, &report->names, &report->name_count, err);
         if (r == 0)
                 r = read_cursors(report, &store, err);
         sort_entries(&report->entries);
@@ -140,26 +150,35 @@ static size_t count_state(const struct report *report, enum entry_state state)
         return count;
 }
 
+static bool can_be_given(const struct range_set *set, const struct ip *ip)
+{
+        const struct range *range = range_set_find(set, ip);
+
+        return range && !ip_equal(&range->gateway, ip);
+}
+
 uint64_t report_used(const struct report *report, const struct range_set *set)
 {
         uint64_t used = 0;
 
-        for (size_t i = 0; i < report->entries.count; i++) {
+        for (size_t i = 0; i < report->name_count; i++)
+                used += can_be_given(set, &report->names[i]);
+        for (size_t i = 0; i < report->entries.count && used > 0; i++) {
                 const struct report_entry *entry = &report->entries.items[i];
-                const struct range *range = range_set_find(set, &entry->ip);
 
-                used += range && !ip_equal(&range->gateway, &entry->ip) &&
-                        (entry->state == ENTRY_HELD || entry->state == ENTRY_UNREADABLE);
+                used -= (entry->state == ENTRY_STALE || entry->state == ENTRY_EMPTY) &&
+                        can_be_given(set, &entry->ip);
         }
         return used;
 }
 
-static const char *format_time(const struct timespec *time, char text[static 32])
+/* When the entry was made; "" for what cannot be read. */
+static const char *format_since(const struct report_entry *entry, char text[static 32])
 {
         struct tm tm;
 
         text[0] = '\0';
-        if (gmtime_r(&time->tv_sec, &tm))
+        if (entry->state != ENTRY_UNREADABLE && gmtime_r(&entry->since.tv_sec, &tm))
                 (void)strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
         return text;
 }
@@ -187,7 +206,8 @@ static void put_entry(struct json_writer *w, const struct report_entry *entry)
         json_begin(w, NULL, '{');
         json_put_string(w, "address", ip_format(&entry->ip, ip));
         put_owner(w, entry);
-        json_put_string(w, "since", format_time(&entry->since, time));
+        if (*format_since(entry, time))
+                json_put_string(w, "since", time);
         json_put_string(w, "state", state_names[entry->state]);
         json_end(w, '}');
 }
@@ -241,8 +261,8 @@ static int add_entry_row(struct table *table, const char *network, const struct 
 {
         char ip[IP_TEXT_MAX], time[32];
         const char *const cells[] = {
-                network,       ip_format(&entry->ip, ip),        entry->container_id,
-                entry->ifname, format_time(&entry->since, time), state_names[entry->state],
+                network,       ip_format(&entry->ip, ip), entry->container_id,
+                entry->ifname, format_since(entry, time), state_names[entry->state],
         };
 
         return add_row(table, err, cells);

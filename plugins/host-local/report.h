@@ -32,6 +32,8 @@ int entry_list_add(const struct store_entry *entry, void *context, struct err *e
 struct report {
         char *name;                /* owned */
         struct entry_list entries; /* sorted by address */
+        struct ip *names;          /* owned; all addresses that something is named by, sorted */
+        size_t name_count;
         struct report_cursor {
                 size_t set;
                 struct ip ip;
@@ -50,6 +52,9 @@ void report_list_done(struct report_list *list);
  * error. */
 int report_read(struct report_list *list, const char *name, const char *path, struct err *err);
 
+/* Appends the report of a network that holds nothing. */
+int report_add_empty(struct report_list *list, const char *name, struct err *err);
+
 void report_list_json(const struct report_list *list, struct buf *out);
 int report_list_table(const struct report_list *list, struct buf *out, struct err *err);
 
@@ -64,8 +69,8 @@ void report_freed_json(struct entry_list *freed, const char *network, bool dry_r
                        struct buf *out);
 void report_freed_lines(struct entry_list *freed, bool dry_run, struct buf *out);
 
-/* How many addresses of a set are in use, among a directory's entries, gateways left out. An
- * address counts when its file keeps ADD from giving it: stale entries and debris do not. */
+/* How many addresses of a set ADD cannot give: something has their name, and it is neither a stale
+ * nor an empty entry. Gateways are left out. */
 uint64_t report_used(const struct report *report, const struct range_set *set);
 
 #endif

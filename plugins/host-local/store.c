@@ -140,6 +140,17 @@ void store_close(struct store *store)
         *store = STORE_CLOSED;
 }
 
+/* Whether a name exists, though it may be a symlink to nothing. Keeps errno. */
+static bool is_there(const char *path)
+{
+        int saved = errno;
+        struct stat st;
+        bool there = lstat(path, &st) == 0;
+
+        errno = saved;
+        return there;
+}
+
 /* The nearest directory above a path that does not exist yet must let us make it. */
 static int probe_parent(const char *path, struct err *err)
 {
@@ -148,6 +159,8 @@ static int probe_parent(const char *path, struct err *err)
 
         if (!parent)
                 return err_oom(err);
+        if (is_there(path))
+                return err_set(err, -ENOENT, CNI_ERR_IO, "open %s", path);
         for (;;) {
                 char *slash = strrchr(parent, '/');
 
@@ -159,7 +172,7 @@ static int probe_parent(const char *path, struct err *err)
                         return err_set(err, -ENOTDIR, CNI_ERR_IO, "mkdir %s", parent);
                 if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0)
                         return 0;
-                if (errno != ENOENT || !slash)
+                if (errno != ENOENT || !slash || is_there(parent))
                         return err_set(err, -errno, CNI_ERR_IO, "mkdir %s", path);
         }
 }
@@ -300,7 +313,7 @@ bool store_look(const struct store *store, const struct ip *ip, char text[static
         struct store_entry entry = { .ip = *ip };
 
         ip_format(ip, entry.name);
-        if (read_entry(store, STORE_BOOT, text, &entry) < 0)
+        if (read_entry(store, STORE_BOOT | STORE_DETAILS, text, &entry) < 0)
                 return false;
         *ret = entry;
         return true;

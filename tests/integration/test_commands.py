@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from harness import HOST_LOCAL, UNPRIVILEGED, call, command, held, run, snapshot, unavailable
+from harness import HOST_LOCAL, UNPRIVILEGED, call, command, encode, held, run, snapshot, unavailable
 
 TAG = "user.cni-ipam.boot"
 OLD = b"00000000-0000-0000-0000-000000000000"
@@ -145,7 +145,7 @@ def test_help_is_given_wherever_it_is_asked_for(argv):
 
 def test_gc_says_what_it_lacks(data):
     done = command("gc", "net", "--valid", "-", "--data-dir", data, stdin=b"{}")
-    assert (done.rc, done.err) == (1, b"host-local: -: no list of attachments\n")
+    assert (done.rc, done.err) == (1, b"host-local: standard input: no list of attachments\n")
     done = command("gc", "--valid", "-", stdin=b"[]")
     assert done.rc == 2 and b"missing argument 'NETWORK'" in done.err
 
@@ -484,3 +484,17 @@ def test_the_verb_wins_over_arguments(data):
 def test_an_empty_verb_counts_as_none(two):
     done = command("list", "--data-dir", two, env={"CNI_COMMAND": ""})
     assert says(done) == LISTING
+
+
+def test_what_has_the_name_of_an_address_uses_it_up(data):
+    for last in range(2, 7):
+        (data / "net" / f"10.1.2.{last}").mkdir(parents=True)
+    config = network(data, subnet="10.1.2.0/29")
+    assert call("ADD", config).msg.endswith("no IP addresses available in range set: 10.1.2.1-10.1.2.6")
+    status = document(command("status", "--json", "--conf", "-", stdin=encode(config)))
+    assert [(s["used"], s["free"]) for s in status["networks"][0]["rangeSets"]] == [(5, 0)]
+
+
+def test_a_network_that_is_not_used_yet_has_its_range_sets(data):
+    status = document(command("status", "--json", "--conf", "-", stdin=encode(network(data))))
+    assert [(n["name"], n["held"], len(n["rangeSets"])) for n in status["networks"]] == [("net", 0, 1)]

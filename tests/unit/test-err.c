@@ -140,6 +140,18 @@ START_TEST(a_long_text_is_cut_between_characters)
 }
 END_TEST
 
+START_TEST(a_text_that_just_fits_is_not_cut)
+{
+        static char text[sizeof(((struct err *)0)->msg)];
+        struct err err;
+
+        fill(text, sizeof(text), 1);
+        ck_assert_uint_eq(strlen(text), sizeof(text) - 1);
+        (void)err_text(&err, -EINVAL, CNI_ERR_CONFIG, "%s", text);
+        ck_assert_uint_eq(strlen(err.msg), strlen(text));
+}
+END_TEST
+
 START_TEST(a_long_text_leaves_room_for_the_errno_text)
 {
         static const char end[] = ": no space left on device";
@@ -175,6 +187,7 @@ static void add_tests(TCase *tests)
         unit_add_table(tests, errno_texts_are_those_of_the_reference_plugin, errno_rows);
         tcase_add_test(tests, another_errno_has_the_text_of_the_c_library);
         tcase_add_loop_test(tests, a_long_text_is_cut_between_characters, 0, 4);
+        tcase_add_test(tests, a_text_that_just_fits_is_not_cut);
         tcase_add_loop_test(tests, a_long_text_leaves_room_for_the_errno_text, 0, 4);
         tcase_add_test(tests, a_text_without_a_single_character_is_cut_as_well);
 }

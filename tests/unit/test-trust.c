@@ -6,6 +6,7 @@
 #include "core/trust.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 
 #include "core/buf.h"
@@ -307,6 +308,87 @@ START_TEST(the_right_file_is_opened_for_reading)
 }
 END_TEST
 
+/* Exchanges dir/a and dir/b until it is killed. */
+static pid_t keep_exchanging(const char *dir, const char *a, const char *b)
+{
+        char a_path[UNIT_PATH_MAX], b_path[UNIT_PATH_MAX];
+        pid_t pid;
+
+        unit_path(dir, a, a_path);
+        unit_path(dir, b, b_path);
+        (void)fflush(NULL);
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0)
+                while (renameat2(AT_FDCWD, a_path, AT_FDCWD, b_path, RENAME_EXCHANGE) == 0)
+                        ;
+        if (pid == 0)
+                _exit(1);
+        return pid;
+}
+
+/* What passes the walk is what is opened, however fast somebody exchanges it: the file itself, the
+ * directory above it, a link on the way. */
+static const struct {
+        struct thing things[6];
+        const char *path, *a, *b;
+} race_rows[] = {
+        { { FILE_("f", 0644), { .path = "g", .mode = S_IFREG | 0644, .uid = NOBODY } },
+          "/f",
+          "f",
+          "g" },
+        { { DIR_("d", 0755),
+            FILE_("d/f", 0644),
+            { .path = "e", .mode = S_IFDIR | 0755, .uid = NOBODY },
+            { .path = "e/f", .mode = S_IFREG | 0644, .uid = NOBODY } },
+          "/d/f",
+          "d",
+          "e" },
+        { { FILE_("f", 0644),
+            { .path = "g", .mode = S_IFREG | 0644, .uid = NOBODY },
+            LINK_("l", "f"),
+            FOREIGN_LINK("m", "g") },
+          "/l",
+          "l",
+          "m" },
+        { { FILE_("f", 0644),
+            { .path = "g", .mode = S_IFREG | 0644, .uid = NOBODY },
+            LINK_("l", "g") },
+          "/f",
+          "f",
+          "l" },
+};
+
+START_TEST(what_is_exchanged_meanwhile_is_not_opened)
+{
+        const struct thing *things = race_rows[_i].things;
+        bool foreign = false;
+        char dir[UNIT_PATH_MAX];
+        unsigned opened = 0;
+        struct stat st;
+        struct err err;
+        pid_t pid;
+
+        unit_dir(dir);
+        for (size_t i = 0; i < ARRAY_SIZE(race_rows[_i].things) && things[i].path; i++)
+                make_thing(dir, &things[i]);
+        pid = keep_exchanging(dir, race_rows[_i].a, race_rows[_i].b);
+        for (int i = 0; i < 3000; i++) {
+                int fd;
+
+                if (open_below(dir, race_rows[_i].path, 0, &fd, &err) < 0)
+                        continue;
+                foreign |= fstat(fd, &st) < 0 || st.st_uid != 0 || !S_ISREG(st.st_mode);
+                close(fd);
+                opened++;
+        }
+        kill(pid, SIGKILL);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+        ck_assert(!foreign);
+        ck_assert_uint_gt(opened, 0);
+}
+END_TEST
+
 START_TEST(forty_links_are_followed_and_no_more)
 {
         char dir[UNIT_PATH_MAX], name[16], target[16], path[UNIT_PATH_MAX];
@@ -594,6 +676,8 @@ static void add_tests(TCase *tests)
         unit_add_table(tests, a_path_is_walked_and_each_step_checked, rows);
         if (unit_is_root("what_others_own_or_may_change_is_refused"))
                 unit_add_table(tests, what_others_own_or_may_change_is_refused, root_rows);
+        if (unit_is_root("what_is_exchanged_meanwhile_is_not_opened"))
+                unit_add_table(tests, what_is_exchanged_meanwhile_is_not_opened, race_rows);
         tcase_add_test(tests, the_right_file_is_opened_for_reading);
         tcase_add_test(tests, forty_links_are_followed_and_no_more);
         tcase_add_test(tests, names_and_paths_that_are_too_long_are_told);

@@ -1,0 +1,1104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The network's directory. What a file's age decides is tested by moving the store's clock, since
+ * the time of a file's last change cannot be set.
+ */
+#include "store.h"
+
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "core/fs.h"
+#include "hl.h"
+
+#define NOBODY 65534U
+
+static const struct owner c1 = { "c1", "eth0" };
+
+/* ---- opening ---- */
+
+START_TEST(the_directory_and_the_lock_are_made)
+{
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], lock[UNIT_PATH_MAX];
+        struct store store = STORE_CLOSED;
+        struct stat st;
+        int other;
+
+        unit_path(unit_dir(dir), "a/mynet", path);
+        hl_open(&store, path, STORE_CREATE);
+        ck_assert_int_eq(stat(path, &st), 0);
+        ck_assert_int_eq(st.st_mode & 07777, 0755);
+        ck_assert_int_eq(stat(unit_path(path, "lock", lock), &st), 0);
+        ck_assert_int_eq(st.st_mode & 07777, 0750);
+        ck_assert_int_eq(st.st_size, 0);
+        ck_assert_str_eq(store.path, path);
+        /* L2: it is locked, and closing unlocks */
+        other = open(lock, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_eq(flock(other, LOCK_EX | LOCK_NB), -1);
+        store_close(&store);
+        ck_assert_int_eq(store.dirfd, -1);
+        ck_assert_int_eq(flock(other, LOCK_EX | LOCK_NB), 0);
+        close(other);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_missing_directory_is_an_outcome)
+{
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct store store = STORE_CLOSED;
+        struct err err;
+
+        unit_path(unit_dir(dir), "a/mynet", path);
+        ck_assert_int_eq(store_open(path, 0, &store, &err), STORE_ABSENT);
+        ck_assert_int_eq(store_open(path, STORE_NO_LOCK, &store, &err), STORE_ABSENT);
+        ck_assert(!unit_exists(dir, "a"));
+        ck_assert_int_eq(store.dirfd, -1);
+}
+END_TEST
+
+START_TEST(looking_makes_and_locks_nothing)
+{
+        char dir[UNIT_PATH_MAX];
+        struct store store = STORE_CLOSED;
+
+        hl_open(&store, unit_dir(dir), STORE_NO_LOCK);
+        ck_assert_int_eq(store.lockfd, -1);
+        ck_assert_uint_eq(unit_count(dir), 0);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(the_directory_may_be_a_symlink)
+{
+        char dir[UNIT_PATH_MAX], target[UNIT_PATH_MAX], link[UNIT_PATH_MAX];
+        struct store store = STORE_CLOSED;
+
+        ck_assert_int_eq(mkdir(unit_path(unit_dir(dir), "there", target), 0755), 0);
+        ck_assert_int_eq(symlink(target, unit_path(dir, "link", link)), 0);
+        hl_open(&store, link, STORE_CREATE);
+        ck_assert(unit_exists(target, "lock"));
+        store_close(&store);
+}
+END_TEST
+
+/* What stands in the way: S24. */
+static void make_lock_directory(const char *path)
+{
+        char name[UNIT_PATH_MAX];
+
+        ck_assert_int_eq(mkdir(path, 0755), 0);
+        ck_assert_int_eq(mkdir(unit_path(path, "lock", name), 0755), 0);
+}
+
+static void make_lock_link(const char *path)
+{
+        char name[UNIT_PATH_MAX];
+
+        ck_assert_int_eq(mkdir(path, 0755), 0);
+        ck_assert_int_eq(symlink("/dev/null", unit_path(path, "lock", name)), 0);
+}
+
+static void make_file(const char *path)
+{
+        unit_write("/", path + 1, "");
+}
+
+static const struct {
+        void (*make)(const char *path);
+        const char *below, *msg, *details; /* "@" stands for the directory */
+} open_rows[] = {
+        { make_lock_directory, "", "is a directory", "open '@/lock'" },
+        { make_lock_link, "", "too many levels of symbolic links", "open '@/lock'" },
+        { make_file, "", "mkdir @: not a directory", "" },
+        { make_file, "/mynet", "mkdir @: not a directory", "" },
+};
+
+/* Puts `path` in place of "@". */
+static const char *expand(const char *text, const char *path, char *out, size_t size)
+{
+        const char *at = strchr(text, '@');
+
+        (void)snprintf(out, size, "%.*s%s%s", at ? (int)(at - text) : (int)strlen(text), text,
+                       at ? path : "", at ? at + 1 : "");
+        return out;
+}
+
+START_TEST(what_stands_in_the_way_is_told)
+{
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], whole[2 * UNIT_PATH_MAX];
+        char want[2 * UNIT_PATH_MAX];
+        struct store store = STORE_CLOSED;
+        struct err err;
+        int r;
+
+        open_rows[_i].make(unit_path(unit_dir(dir), "n", path));
+        (void)snprintf(whole, sizeof(whole), "%s%s", path, open_rows[_i].below);
+        r = store_open(whole, STORE_CREATE, &store, &err);
+        unit_assert_err(r, &err, CNI_ERR_IO, expand(open_rows[_i].msg, path, want, sizeof(want)));
+        ck_assert_str_eq(err.details, expand(open_rows[_i].details, path, want, sizeof(want)));
+        ck_assert_int_eq(store.dirfd, -1);
+        ck_assert_int_lt(store_open(whole, 0, &store, &err), 0);
+        ck_assert_int_lt(store_probe(whole, &err), 0);
+}
+END_TEST
+
+START_TEST(a_fifo_in_place_of_the_lock_blocks_nobody)
+{
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct store store = STORE_CLOSED;
+
+        ck_assert_int_eq(mkfifo(unit_path(unit_dir(dir), "lock", path), 0600), 0);
+        hl_open(&store, dir, 0);
+        store_close(&store);
+}
+END_TEST
+
+/* A child that holds the lock of `dir` until it is killed; it does `then` after 100 ms. */
+static pid_t hold(const char *dir, void (*then)(const char *dir, pid_t parent))
+{
+        char path[UNIT_PATH_MAX], byte;
+        int ready[2];
+        pid_t pid;
+
+        ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+        (void)fflush(NULL);
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+                int fd = open(unit_path(dir, "lock", path), O_RDONLY | O_CREAT | O_CLOEXEC, 0750);
+
+                if (fs_lock(fd, 0) != 0 || write(ready[1], "x", 1) != 1)
+                        _exit(1);
+                usleep(100000);
+                then(dir, getppid());
+                pause();
+                _exit(0);
+        }
+        close(ready[1]);
+        ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+        close(ready[0]);
+        return pid;
+}
+
+/* The signal with which the wait ends. */
+static void end_wait(_unused_ const char *dir, pid_t parent)
+{
+        for (int i = 0; i < 50; i++) {
+                kill(parent, SIGALRM);
+                usleep(100000);
+        }
+}
+
+static void wait_too_long(const char *dir)
+{
+        struct store store = STORE_CLOSED;
+        char want[UNIT_PATH_MAX + 128];
+        struct err err;
+        pid_t pid;
+        int r;
+
+        signal(SIGALRM, SIG_IGN);
+        pid = hold(dir, end_wait);
+        r = store_open(dir, 0, &store, &err);
+        (void)snprintf(want, sizeof(want),
+                       "lock '%s/lock' was held by process %ld for more than 60 s; try again later",
+                       dir, (long)pid);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        unit_assert_err(r, &err, CNI_ERR_TRY_LATER, want);
+        ck_assert_int_eq(store.dirfd, -1);
+}
+
+START_TEST(waiting_too_long_names_the_holder)
+{
+        char dir[UNIT_PATH_MAX];
+
+        unit_in_child(wait_too_long, unit_dir(dir));
+}
+END_TEST
+
+/* An operator cleans up while somebody waits for the lock. */
+static void delete_lock(const char *dir, _unused_ pid_t parent)
+{
+        char path[UNIT_PATH_MAX];
+
+        unlink(unit_path(dir, "lock", path));
+        _exit(0);
+}
+
+static void move_directory(const char *dir, _unused_ pid_t parent)
+{
+        char path[UNIT_PATH_MAX];
+
+        (void)snprintf(path, sizeof(path), "%s.old", dir);
+        (void)!rename(dir, path);
+        _exit(0);
+}
+
+static void replace_directory(const char *dir, pid_t parent)
+{
+        char path[UNIT_PATH_MAX];
+
+        (void)snprintf(path, sizeof(path), "%s.old", dir);
+        (void)!rename(dir, path);
+        (void)!mkdir(dir, 0755);
+        _exit((int)parent & 0);
+}
+
+static const struct {
+        void (*then)(const char *dir, pid_t parent);
+        unsigned flags;
+        int r;
+} vanish_rows[] = {
+        { delete_lock, 0, 0 },
+        { move_directory, STORE_CREATE, 0 },
+        { move_directory, 0, STORE_ABSENT },
+        { replace_directory, 0, 0 },
+};
+
+START_TEST(a_lock_that_nobody_else_will_see_is_not_kept)
+{
+        char base[UNIT_PATH_MAX], dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct store store = STORE_CLOSED;
+        struct stat opened, named;
+        struct err err;
+        pid_t pid;
+
+        ck_assert_int_eq(mkdir(unit_path(unit_dir(base), "n", dir), 0755), 0);
+        pid = hold(dir, vanish_rows[_i].then);
+        ck_assert_int_eq(store_open(dir, vanish_rows[_i].flags, &store, &err), vanish_rows[_i].r);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+        if (vanish_rows[_i].r)
+                return;
+        ck_assert_int_eq(fstat(store.lockfd, &opened), 0);
+        ck_assert_int_eq(stat(unit_path(dir, "lock", path), &named), 0);
+        ck_assert_uint_eq(opened.st_ino, named.st_ino);
+        ck_assert_int_eq(fstat(store.dirfd, &opened), 0);
+        ck_assert_int_eq(stat(dir, &named), 0);
+        ck_assert_uint_eq(opened.st_ino, named.st_ino);
+        store_close(&store);
+}
+END_TEST
+
+/* ---- probing ---- */
+
+static const struct {
+        const char *path, *error; /* below the directory; "@" in it stands for the directory */
+} probe_rows[] = {
+        { "", NULL },
+        { "/there", NULL },
+        { "/locked", NULL },
+        { "/none", NULL },
+        { "/none/a/b", NULL },
+        { "/link", NULL },
+        /* nothing can be made behind a link to nothing */
+        { "/dangling", "no such file or directory" },
+        { "/dangling/x", "no such file or directory" },
+        { "/file", "not a directory" },
+        { "/file/x", "not a directory" },
+        { "/baddir", "is a directory" },
+        { "/badlink", "too many levels of symbolic links" },
+};
+
+START_TEST(a_probe_tells_whether_opening_would_work)
+{
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct err err;
+        size_t before;
+        int r;
+
+        ck_assert_int_eq(mkdir(unit_path(unit_dir(dir), "there", path), 0755), 0);
+        ck_assert_int_eq(mkdir(unit_path(dir, "locked", path), 0755), 0);
+        unit_write(path, "lock", "");
+        make_lock_directory(unit_path(dir, "baddir", path));
+        make_lock_link(unit_path(dir, "badlink", path));
+        unit_write(dir, "file", "");
+        ck_assert_int_eq(symlink("there", unit_path(dir, "link", path)), 0);
+        ck_assert_int_eq(symlink("nothing", unit_path(dir, "dangling", path)), 0);
+        before = unit_count(dir);
+        (void)snprintf(path, sizeof(path), "%.400s%s", dir, probe_rows[_i].path);
+        r = store_probe(path, &err);
+        ck_assert_uint_eq(unit_count(dir), before);
+        if (!probe_rows[_i].error) {
+                unit_assert_ok(r, &err);
+                return;
+        }
+        ck_assert_int_lt(r, 0);
+        ck_assert_int_eq(err.code, CNI_ERR_IO);
+        ck_assert_ptr_nonnull(strstr(err.msg, probe_rows[_i].error));
+}
+END_TEST
+
+static void probe_relative(const char *dir)
+{
+        struct err err;
+
+        ck_assert_int_eq(chdir(dir), 0);
+        unit_assert_ok(store_probe("none", &err), &err);
+        unit_assert_ok(store_probe("none/a", &err), &err);
+        unit_assert_ok(store_probe("/none-here/a", &err), &err);
+}
+
+START_TEST(a_relative_path_is_probed)
+{
+        char dir[UNIT_PATH_MAX];
+
+        unit_in_child(probe_relative, unit_dir(dir));
+}
+END_TEST
+
+static void probe_as_nobody(const char *dir)
+{
+        char path[UNIT_PATH_MAX];
+        struct err err;
+        int r;
+
+        ck_assert_int_eq(mkdir(unit_path(dir, "there", path), 0755), 0);
+        ck_assert_int_eq(seteuid(NOBODY), 0);
+        r = store_probe(path, &err);
+        unit_assert_err(r, &err, CNI_ERR_IO, "permission denied");
+        r = store_probe(unit_path(dir, "none", path), &err);
+        ck_assert_int_eq(r, -EACCES);
+        ck_assert_ptr_nonnull(strstr(err.msg, ": permission denied"));
+        ck_assert_int_eq(err.code, CNI_ERR_IO);
+}
+
+START_TEST(a_probe_minds_permissions)
+{
+        char dir[UNIT_PATH_MAX];
+
+        unit_in_child(probe_as_nobody, unit_dir(dir));
+}
+END_TEST
+
+/* ---- one entry ---- */
+
+/* A locked store in a fresh directory. */
+static void fresh(struct store *store, char dir[UNIT_PATH_MAX])
+{
+        *store = STORE_CLOSED;
+        hl_open(store, unit_dir(dir), STORE_CREATE);
+}
+
+static const struct {
+        const char *ip, *name;
+} name_rows[] = {
+        { "10.1.2.2", "10.1.2.2" },
+        { "2001:DB8:1::2", "2001:db8:1::2" },
+        { "::ffff:10.1.2.3", "10.1.2.3" },
+        { "::1.2.3.4", "::102:304" },
+};
+
+START_TEST(an_entry_has_name_content_and_mode_of_the_reference_plugin)
+{
+        struct ip ip = hl_ip(name_rows[_i].ip);
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct store store;
+        struct stat st;
+        struct err err;
+
+        fresh(&store, dir);
+        unit_assert_ok(store_create(&store, &ip, &c1, &err), &err);
+        ck_assert_str_eq(unit_read(dir, name_rows[_i].name), "c1\r\neth0");
+        ck_assert_int_eq(stat(unit_path(dir, name_rows[_i].name, path), &st), 0);
+        ck_assert_int_eq(st.st_mode & 07777, 0600);
+        ck_assert_int_eq(store_create(&store, &ip, &c1, &err), STORE_TAKEN);
+        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        ck_assert(!unit_exists(dir, name_rows[_i].name));
+        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(anything_with_the_name_takes_the_address)
+{
+        struct ip ip = hl_ip("10.0.0.1");
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct store store;
+        struct err err;
+
+        fresh(&store, dir);
+        unit_path(dir, "10.0.0.1", path);
+        switch (_i) {
+        case 0:
+                ck_assert_int_eq(mkdir(path, 0755), 0);
+                break;
+        case 1:
+                ck_assert_int_eq(symlink("none", path), 0);
+                break;
+        case 2:
+                ck_assert_int_eq(mkfifo(path, 0600), 0);
+                break;
+        default:
+                unit_write(dir, "10.0.0.1", "");
+        }
+        ck_assert_int_eq(store_create(&store, &ip, &c1, &err), STORE_TAKEN);
+        ck_assert(!unit_exists(dir, "none"));
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(an_owner_has_a_bounded_length)
+{
+        struct ip ip = hl_ip("10.0.0.1");
+        static char id[STORE_OWNER_MAX];
+        struct owner owner = { id, "eth0" };
+        struct store_entry entry;
+        char dir[UNIT_PATH_MAX], text[STORE_OWNER_MAX];
+        struct store store;
+        struct err err;
+
+        fresh(&store, dir);
+        memset(id, 'a', STORE_OWNER_MAX - 7);
+        unit_assert_ok(store_create(&store, &ip, &owner, &err), &err);
+        ck_assert(store_look(&store, &ip, text, &entry));
+        ck_assert(owner_is(&entry.owner, &owner));
+        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        id[STORE_OWNER_MAX - 7] = 'a';
+        unit_assert_err(store_create(&store, &ip, &owner, &err), &err, CNI_ERR_ENVIRONMENT,
+                        "container ID is longer than 4064 bytes");
+        ck_assert(!unit_exists(dir, "10.0.0.1"));
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_written_leaves_nothing)
+{
+        struct ip ip = hl_ip("10.0.0.1");
+        char dir[UNIT_PATH_MAX], want[UNIT_PATH_MAX + 64];
+        struct rlimit old, none = { 0 };
+        struct store store;
+        struct err err;
+        int r;
+
+        fresh(&store, dir);
+        signal(SIGXFSZ, SIG_IGN);
+        ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+        none.rlim_max = old.rlim_max;
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+        r = store_create(&store, &ip, &c1, &err);
+        (void)snprintf(want, sizeof(want), "write %s/10.0.0.1: file too large", dir);
+        if (r == -EFBIG) {
+                ck_assert_str_eq(err.msg, want);
+                ck_assert(!unit_exists(dir, "10.0.0.1"));
+                r = store_write_cursor(&store, 0, &ip, &err);
+                (void)snprintf(want, sizeof(want), "write %s/last_reserved_ip.0: file too large",
+                               dir);
+                ck_assert_str_eq(err.msg, want);
+        }
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+        signal(SIGXFSZ, SIG_DFL);
+        ck_assert_int_eq(r, -EFBIG);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_directory_that_is_gone_is_told)
+{
+        struct ip ip = hl_ip("10.0.0.1");
+        char base[UNIT_PATH_MAX], dir[UNIT_PATH_MAX];
+        struct store store = STORE_CLOSED;
+        struct err err;
+
+        unit_path(unit_dir(base), "n", dir);
+        hl_open(&store, dir, STORE_CREATE);
+        unit_remove_tree(dir);
+        ck_assert_int_eq(store_create(&store, &ip, &c1, &err), -ENOENT);
+        ck_assert_int_eq(err.code, CNI_ERR_IO);
+        ck_assert_int_eq(store_write_cursor(&store, 0, &ip, &err), -ENOENT);
+        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        store_close(&store);
+}
+END_TEST
+
+/* What a file's content means. */
+static const struct {
+        const char *text;
+        size_t len; /* 0: all of it */
+        const char *id, *ifname;
+} content_rows[] = {
+        { "c1\r\neth0", 0, "c1", "eth0" },
+        { "c1\r\neth0\n", 0, "c1", "eth0" },
+        { " \t\n c1\r\neth0 \v\f\r\n", 0, "c1", "eth0" },
+        { "c1", 0, "c1", "" },     /* the old form */
+        { "c1\r\n", 0, "c1", "" }, /* cut off, section 11 */
+        { "c1\r", 0, "c1", "" },
+        { "c1\neth0", 0, "c1\neth0", "" }, /* this separator does not match */
+        { "c1\r\neth0\r\nx", 0, "c1", "eth0\r\nx" },
+        { "c1\r\n eth0", 0, "c1", " eth0" },
+        { "\r\neth0", 0, "eth0", "" },
+        { " \r\n ", 0, "", "" },
+        { "c1\0\r\neth0", 9, "", "" }, /* nobody wrote this */
+        { "\0", 1, "", "" },
+};
+
+START_TEST(an_owner_is_read_as_the_reference_plugin_reads_it)
+{
+        struct ip ip = hl_ip("10.0.0.1");
+        char dir[UNIT_PATH_MAX], text[STORE_OWNER_MAX];
+        struct store_entry entry;
+        struct store store;
+
+        fresh(&store, dir);
+        unit_write_bytes(dir, "10.0.0.1", content_rows[_i].text,
+                         content_rows[_i].len > 0 ? content_rows[_i].len
+                                                  : strlen(content_rows[_i].text));
+        ck_assert(store_look(&store, &ip, text, &entry));
+        ck_assert_int_eq((int)entry.state, ENTRY_HELD);
+        ck_assert_str_eq(entry.owner.container_id, content_rows[_i].id);
+        ck_assert_str_eq(entry.owner.ifname, content_rows[_i].ifname);
+        ck_assert_str_eq(entry.name, "10.0.0.1");
+        ck_assert(!entry.debris);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_file_that_is_too_large_belongs_to_nobody)
+{
+        static char big[2 * STORE_OWNER_MAX];
+        struct ip ip = hl_ip("10.0.0.1");
+        char dir[UNIT_PATH_MAX], text[STORE_OWNER_MAX];
+        struct store_entry entry;
+        struct store store;
+
+        fresh(&store, dir);
+        memset(big, 'a', sizeof(big));
+        unit_write_bytes(dir, "10.0.0.1", big, sizeof(big));
+        ck_assert(store_look(&store, &ip, text, &entry));
+        ck_assert_int_eq((int)entry.state, ENTRY_HELD);
+        ck_assert_str_eq(entry.owner.container_id, "");
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(owners_are_compared)
+{
+        const struct owner other_if = { "c1", "eth1" }, other = { "c2", "eth0" },
+                           legacy = { "c1", "" }, other_legacy = { "c2", "" };
+
+        ck_assert(owner_is(&c1, &c1));
+        ck_assert(!owner_is(&other_if, &c1));
+        ck_assert(!owner_is(&other, &c1));
+        ck_assert(!owner_is(&legacy, &c1));
+        ck_assert(owner_is_legacy(&legacy, &c1));
+        ck_assert(owner_is_legacy(&legacy, &other_if));
+        ck_assert(!owner_is_legacy(&other_legacy, &c1));
+        ck_assert(!owner_is_legacy(&c1, &c1));
+}
+END_TEST
+
+START_TEST(only_a_regular_file_is_an_entry)
+{
+        struct ip ip = hl_ip("10.0.0.1");
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], text[STORE_OWNER_MAX];
+        struct store_entry entry;
+        struct store store;
+        int fd = -1;
+
+        fresh(&store, dir);
+        unit_path(dir, "10.0.0.1", path);
+        unit_write(dir, "target", "c1\r\neth0");
+        switch (_i) {
+        case 0:
+                break; /* nothing */
+        case 1:
+                ck_assert_int_eq(mkdir(path, 0755), 0);
+                break;
+        case 2:
+                ck_assert_int_eq(symlink("target", path), 0);
+                break;
+        case 3:
+                ck_assert_int_eq(mkfifo(path, 0600), 0);
+                break;
+        case 4: /* somebody writes into it */
+                ck_assert_int_eq(mkfifo(path, 0600), 0);
+                fd = open(path, O_RDWR | O_CLOEXEC);
+                break;
+        default: /* and has written */
+                ck_assert_int_eq(mkfifo(path, 0600), 0);
+                fd = open(path, O_RDWR | O_CLOEXEC);
+                ck_assert_int_eq(write(fd, "c1\r\neth0", 8), 8);
+        }
+        ck_assert(!store_look(&store, &ip, text, &entry));
+        if (fd >= 0)
+                close(fd);
+        store_close(&store);
+}
+END_TEST
+
+static const struct {
+        time_t later; /* than the file's change */
+        bool debris;
+} age_rows[] = {
+        { 0, false }, { 1, false },    { 9, false }, { 10, true },
+        { 11, true }, { 86400, true }, { -1, true }, { -86400, true }, /* a clock that went back */
+};
+
+START_TEST(an_empty_file_is_debris_when_its_creator_must_be_gone)
+{
+        struct ip ip = hl_ip("10.0.0.1");
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], text[STORE_OWNER_MAX];
+        struct store_entry entry;
+        struct store store;
+        struct stat st;
+
+        fresh(&store, dir);
+        unit_write(dir, "10.0.0.1", "");
+        ck_assert_int_eq(stat(unit_path(dir, "10.0.0.1", path), &st), 0);
+        store.now_s = st.st_ctim.tv_sec + age_rows[_i].later;
+        ck_assert(store_look(&store, &ip, text, &entry));
+        ck_assert_int_eq((int)entry.state, ENTRY_EMPTY);
+        ck_assert_int_eq(entry.debris, age_rows[_i].debris);
+        ck_assert_str_eq(entry.owner.container_id, "");
+        /* A file with content is none, however old it is. */
+        unit_write(dir, "10.0.0.1", "x");
+        ck_assert(store_look(&store, &ip, text, &entry));
+        ck_assert(!entry.debris);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(the_clock_is_read_behind_the_lock)
+{
+        char dir[UNIT_PATH_MAX];
+        struct store store;
+        time_t before = time(NULL);
+
+        fresh(&store, dir);
+        ck_assert_int_ge(store.now_s, before);
+        ck_assert_int_le(store.now_s, time(NULL));
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(an_entry_of_another_boot_is_stale)
+{
+        struct ip ip = hl_ip("10.0.0.1");
+        char dir[UNIT_PATH_MAX], text[STORE_OWNER_MAX];
+        struct store_entry entry;
+        struct store store;
+        struct err err;
+
+        fresh(&store, dir);
+        unit_assert_ok(store_create(&store, &ip, &c1, &err), &err);
+        ck_assert(store_look(&store, &ip, text, &entry));
+        ck_assert_int_eq((int)entry.state, ENTRY_HELD);
+        hl_make_stale(dir, "10.0.0.1");
+        ck_assert(store_look(&store, &ip, text, &entry));
+        ck_assert_int_eq((int)entry.state, ENTRY_STALE);
+        ck_assert_str_eq(entry.owner.container_id, "c1");
+        /* An empty file is empty first of all. */
+        unit_write(dir, "10.0.0.1", "");
+        ck_assert(store_look(&store, &ip, text, &entry));
+        ck_assert_int_eq((int)entry.state, ENTRY_EMPTY);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_sweep_is_remembered_for_the_boot)
+{
+        char dir[UNIT_PATH_MAX];
+        struct store store;
+
+        fresh(&store, dir);
+        ck_assert(store_needs_sweep(&store));
+        store_mark_swept(&store);
+        ck_assert(!store_needs_sweep(&store));
+        hl_make_stale(dir, "lock");
+        ck_assert(store_needs_sweep(&store));
+        store.boot.id[0] = '\0';
+        ck_assert(!store_needs_sweep(&store));
+        ck_assert_str_eq(unit_read(dir, "lock"), "");
+        store_close(&store);
+}
+END_TEST
+
+/* ---- all entries ---- */
+
+struct seen {
+        struct store *store;
+        char text[1024];
+        size_t count;
+        bool remove;
+};
+
+static int see(const struct store_entry *entry, void *context, struct err *err)
+{
+        static const char states[] = "HSEU";
+        struct seen *seen = context;
+        size_t len = strlen(seen->text);
+
+        (void)snprintf(seen->text + len, sizeof(seen->text) - len, "%s=%c%s%s/%s ", entry->name,
+                       states[entry->state], entry->debris ? "!" : "", entry->owner.container_id,
+                       entry->owner.ifname);
+        seen->count++;
+        return seen->remove ? store_remove(seen->store, &entry->ip, err) : 0;
+}
+
+START_TEST(a_scan_sees_addresses_and_nothing_else)
+{
+        static const char *const others[] = {
+                "lock",         "last_reserved_ip.0", ".hidden",         "010.0.0.1",
+                "10.0.0.256",   "10.0.0.1.tmp",       "::ffff:10.0.0.9", "2001:DB8::1",
+                "2001:0db8::1", "::1.2.3.4",          "fe80::1%eth0",    "1:0:0:0:0:0:0:1",
+        };
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct seen seen = { 0 };
+        struct store store;
+        struct err err;
+
+        fresh(&store, dir);
+        for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+                unit_write(dir, others[i], "c1\r\neth0");
+        ck_assert_int_eq(mkdir(unit_path(dir, "10.0.0.2", path), 0755), 0);
+        unit_write(path, "10.0.0.3", "c1\r\neth0");
+        ck_assert_int_eq(symlink("lock", unit_path(dir, "10.0.0.4", path)), 0);
+        ck_assert_int_eq(mkfifo(unit_path(dir, "10.0.0.5", path), 0600), 0);
+        hl_fill(dir, "10.0.0.1=c1/eth0");
+        unit_assert_ok(store_scan(&store, STORE_BOOT | STORE_DETAILS, see, &seen, &err), &err);
+        ck_assert_str_eq(seen.text, "10.0.0.1=Hc1/eth0 ");
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_scan_tells_the_states_that_it_is_asked_for)
+{
+        char dir[UNIT_PATH_MAX];
+        struct seen seen = { 0 };
+        struct store store;
+        struct err err;
+
+        fresh(&store, dir);
+        hl_fill(dir, "*2001:db8::1=c2/eth1");
+        unit_assert_ok(store_scan(&store, 0, see, &seen, &err), &err);
+        ck_assert_str_eq(seen.text, "2001:db8::1=Hc2/eth1 ");
+        seen.text[0] = '\0';
+        unit_assert_ok(store_scan(&store, STORE_BOOT, see, &seen, &err), &err);
+        ck_assert_str_eq(seen.text, "2001:db8::1=Sc2/eth1 ");
+        seen.text[0] = '\0';
+        hl_fill(dir, "2001:db8::1");
+        store.now_s += 20;
+        unit_assert_ok(store_scan(&store, 0, see, &seen, &err), &err);
+        ck_assert_str_eq(seen.text, "2001:db8::1=E!/ ");
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_scan_may_remove_what_it_visits)
+{
+        char dir[UNIT_PATH_MAX], name[32];
+        struct seen seen = { .remove = true };
+        struct store store;
+        struct err err;
+
+        fresh(&store, dir);
+        seen.store = &store;
+        for (int i = 0; i < 1000; i++) {
+                (void)snprintf(name, sizeof(name), "10.0.%d.%d", i / 250, i % 250);
+                unit_write(dir, name, "c1\r\neth0");
+        }
+        unit_assert_ok(store_scan(&store, 0, see, &seen, &err), &err);
+        ck_assert_uint_eq(seen.count, 1000);
+        ck_assert_str_eq(hl_names(dir), "");
+        store_close(&store);
+}
+END_TEST
+
+static int stop(_unused_ const struct store_entry *entry, void *context, struct err *err)
+{
+        ++*(int *)context;
+        return err_text(err, -ECANCELED, CNI_ERR_INTERNAL, "enough");
+}
+
+/* Removes everything at the first visit. */
+static int vanish(_unused_ const struct store_entry *entry, void *context, struct err *err)
+{
+        struct seen *seen = context;
+        struct ip ip = hl_ip("10.0.0.1");
+
+        for (int i = 0; i < 10; i++, ip = ip_next(ip))
+                unit_assert_ok(store_remove(seen->store, &ip, err), err);
+        seen->count++;
+        return 0;
+}
+
+START_TEST(a_visit_may_end_the_scan_and_files_may_vanish)
+{
+        static const char ten[] = "10.0.0.1=c 10.0.0.2=c 10.0.0.3=c 10.0.0.4=c 10.0.0.5=c "
+                                  "10.0.0.6=c 10.0.0.7=c 10.0.0.8=c 10.0.0.9=c 10.0.0.10=c";
+        char dir[UNIT_PATH_MAX];
+        struct seen seen = { 0 };
+        struct store store;
+        struct err err;
+        int calls = 0;
+
+        fresh(&store, dir);
+        hl_fill(dir, ten);
+        unit_assert_err(store_scan(&store, 0, stop, &calls, &err), &err, CNI_ERR_INTERNAL,
+                        "enough");
+        ck_assert_int_eq(calls, 1);
+        seen.store = &store;
+        unit_assert_ok(store_scan(&store, 0, vanish, &seen, &err), &err);
+        ck_assert_uint_eq(seen.count, 1);
+        store_close(&store);
+}
+END_TEST
+
+static int note_time(const struct store_entry *entry, void *context, _unused_ struct err *err)
+{
+        *(struct timespec *)context = entry->mtime;
+        return 0;
+}
+
+START_TEST(a_scan_tells_times_when_asked)
+{
+        const struct timespec times[] = { { 1000, 0 }, { 1234567890, 5 } };
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct timespec mtime = { 0 };
+        struct store store;
+        struct err err;
+
+        fresh(&store, dir);
+        hl_fill(dir, "10.0.0.1=c1/eth0");
+        ck_assert_int_eq(utimensat(AT_FDCWD, unit_path(dir, "10.0.0.1", path), times, 0), 0);
+        unit_assert_ok(store_scan(&store, STORE_DETAILS, note_time, &mtime, &err), &err);
+        ck_assert_int_eq(mtime.tv_sec, 1234567890);
+        store_close(&store);
+}
+END_TEST
+
+static int note_error(const struct store_entry *entry, void *context, _unused_ struct err *err)
+{
+        ck_assert_int_eq((int)entry->state, ENTRY_UNREADABLE);
+        ck_assert_str_eq(entry->owner.container_id, "");
+        *(int *)context = entry->error;
+        return 0;
+}
+
+static void scan_as_nobody(const char *dir)
+{
+        struct store store = STORE_CLOSED;
+        struct ip ip = hl_ip("10.0.0.1");
+        char text[STORE_OWNER_MAX];
+        struct store_entry entry;
+        struct err err;
+        int error = 0;
+
+        hl_fill(dir, "10.0.0.1=c1/eth0");
+        unit_write(dir, "last_reserved_ip.0", "10.0.0.1");
+        ck_assert_int_eq(seteuid(NOBODY), 0);
+        hl_open(&store, dir, STORE_NO_LOCK);
+        unit_assert_ok(store_scan(&store, 0, note_error, &error, &err), &err);
+        ck_assert_int_eq(error, EACCES);
+        ck_assert(!store_look(&store, &ip, text, &entry));
+        ck_assert_int_eq(store_remove(&store, &ip, &err), -EACCES);
+        ck_assert_int_eq(err.code, CNI_ERR_IO);
+        ck_assert_int_eq(store_read_cursor(&store, 0, &ip, &err), -EACCES);
+        ck_assert_int_eq(store_write_cursor(&store, 0, &(struct ip){ 0 }, &err), -EACCES);
+        store_close(&store);
+        ck_assert_int_eq(store_open(dir, STORE_CREATE, &store, &err), -EACCES);
+        ck_assert_str_eq(err.msg, "permission denied");
+}
+
+START_TEST(what_cannot_be_read_is_visited_with_its_error)
+{
+        char dir[UNIT_PATH_MAX];
+
+        unit_in_child(scan_as_nobody, unit_dir(dir));
+}
+END_TEST
+
+START_TEST(a_list_has_every_name_whatever_it_is)
+{
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], text[IP_TEXT_MAX];
+        _cleanup_(freep) struct ip *ips = NULL;
+        struct store store;
+        struct buf buf;
+        struct err err;
+        size_t count;
+
+        fresh(&store, dir);
+        unit_assert_ok(store_list(&store, &ips, &count, &err), &err);
+        ck_assert_uint_eq(count, 0);
+        free(ips);
+        hl_fill(dir, "10.0.0.10=c1/eth0 10.0.0.9=c1 2001:db8::1 10.0.0.100");
+        ck_assert_int_eq(mkdir(unit_path(dir, "10.0.0.2", path), 0755), 0);
+        unit_write(dir, "10.0.0.002", "");
+        unit_assert_ok(store_list(&store, &ips, &count, &err), &err);
+        buf_init(&buf, 1000);
+        for (size_t i = 0; i < count; i++)
+                buf_printf(&buf, "%s ", ip_format(&ips[i], text));
+        ck_assert_str_eq(buf_text(&buf), "10.0.0.2 10.0.0.9 10.0.0.10 10.0.0.100 2001:db8::1 ");
+        buf_done(&buf);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_store_that_is_not_open_cannot_be_scanned)
+{
+        struct store store = STORE_CLOSED;
+        struct ip *ips = NULL;
+        struct err err;
+        size_t count;
+
+        store.path = "/x";
+        ck_assert_int_lt(store_scan(&store, 0, see, NULL, &err), 0);
+        ck_assert_str_eq(err.msg, "open /x: bad file descriptor");
+        ck_assert_int_lt(store_list(&store, &ips, &count, &err), 0);
+        ck_assert_ptr_null(ips);
+}
+END_TEST
+
+/* ---- cursors ---- */
+
+static const struct {
+        const char *text;
+        size_t len;
+        const char *want; /* NULL: unset */
+} cursor_rows[] = {
+        { "10.1.2.2", 0, "10.1.2.2" },
+        { "2001:db8::1", 0, "2001:db8::1" },
+        { "::ffff:10.1.2.2", 0, "10.1.2.2" },
+        { "1111:2222:3333:4444:5555:6666:7777:8888", 0, "1111:2222:3333:4444:5555:6666:7777:8888" },
+        { "", 0, NULL },
+        { "10.1.2.2\n", 0, NULL },
+        { " 10.1.2.2", 0, NULL },
+        { "10.1.2", 0, NULL },
+        { "10.1.2.2\0", 9, NULL },
+        { "10.1.2.2 and so on and so on and so on and so on and so on and so on", 0, NULL },
+};
+
+START_TEST(a_cursor_is_an_address_and_nothing_more)
+{
+        char dir[UNIT_PATH_MAX], text[IP_TEXT_MAX];
+        struct store store;
+        struct ip ip = { .family = 99 };
+        struct err err;
+
+        fresh(&store, dir);
+        unit_write_bytes(dir, "last_reserved_ip.3", cursor_rows[_i].text,
+                         cursor_rows[_i].len > 0 ? cursor_rows[_i].len
+                                                 : strlen(cursor_rows[_i].text));
+        unit_assert_ok(store_read_cursor(&store, 3, &ip, &err), &err);
+        ck_assert_str_eq(ip_format(&ip, text),
+                         cursor_rows[_i].want ? cursor_rows[_i].want : "<nil>");
+        unit_assert_ok(store_read_cursor(&store, 4, &ip, &err), &err); /* there is none */
+        ck_assert_uint_eq(ip.family, IP_UNSET);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_cursor_is_written_over_and_removed)
+{
+        static const char *const texts[] = { "10.0.0.1", "2001:db8::1:2:3", "10.100.100.100",
+                                             "10.0.0.1", "10.0.0.2" };
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct store store;
+        struct stat st;
+        struct err err;
+
+        fresh(&store, dir);
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                struct ip ip = hl_ip(texts[i]);
+
+                unit_assert_ok(store_write_cursor(&store, 0, &ip, &err), &err);
+                ck_assert_str_eq(unit_read(dir, "last_reserved_ip.0"), texts[i]);
+        }
+        ck_assert_int_eq(stat(unit_path(dir, "last_reserved_ip.0", path), &st), 0);
+        ck_assert_int_eq(st.st_mode & 07777, 0600);
+        unit_assert_ok(store_write_cursor(&store, 0, &(struct ip){ 0 }, &err), &err);
+        ck_assert(!unit_exists(dir, "last_reserved_ip.0"));
+        unit_assert_ok(store_write_cursor(&store, 0, &(struct ip){ 0 }, &err), &err);
+        store_close(&store);
+}
+END_TEST
+
+START_TEST(a_cursor_that_is_no_file_is_told)
+{
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], want[UNIT_PATH_MAX + 64];
+        struct store store;
+        struct ip ip;
+        struct err err;
+        int r;
+
+        fresh(&store, dir);
+        ck_assert_int_eq(mkdir(unit_path(dir, "last_reserved_ip.0", path), 0755), 0);
+        r = store_read_cursor(&store, 0, &ip, &err);
+        (void)snprintf(want, sizeof(want), "read %s: is a directory", path);
+        unit_assert_err(r, &err, CNI_ERR_IO, want);
+        ip = hl_ip("10.0.0.1");
+        r = store_write_cursor(&store, 0, &ip, &err);
+        (void)snprintf(want, sizeof(want), "open %s: is a directory", path);
+        unit_assert_err(r, &err, CNI_ERR_IO, want);
+        ck_assert_int_lt(store_write_cursor(&store, 0, &(struct ip){ 0 }, &err), 0);
+
+        unit_write(dir, "target", "10.0.0.7");
+        ck_assert_int_eq(symlink("target", unit_path(dir, "last_reserved_ip.1", path)), 0);
+        ck_assert_int_eq(store_read_cursor(&store, 1, &ip, &err), -ELOOP);
+        ip = hl_ip("10.0.0.1");
+        ck_assert_int_eq(store_write_cursor(&store, 1, &ip, &err), -ELOOP);
+        ck_assert_str_eq(unit_read(dir, "target"), "10.0.0.7");
+
+        ck_assert_int_eq(mkfifo(unit_path(dir, "last_reserved_ip.2", path), 0600), 0);
+        unit_assert_ok(store_read_cursor(&store, 2, &ip, &err), &err); /* at once */
+        ck_assert_uint_eq(ip.family, IP_UNSET);
+        store_close(&store);
+}
+END_TEST
+
+static void add_root_tests(TCase *tests)
+{
+        tcase_add_test(tests, a_probe_minds_permissions);
+        tcase_add_test(tests, what_cannot_be_read_is_visited_with_its_error);
+}
+
+static void add_tag_tests(TCase *tests)
+{
+        tcase_add_test(tests, an_entry_of_another_boot_is_stale);
+        tcase_add_test(tests, a_sweep_is_remembered_for_the_boot);
+        tcase_add_test(tests, a_scan_tells_the_states_that_it_is_asked_for);
+}
+
+static void add_tests(TCase *tests)
+{
+        tcase_add_test(tests, the_directory_and_the_lock_are_made);
+        tcase_add_test(tests, a_missing_directory_is_an_outcome);
+        tcase_add_test(tests, looking_makes_and_locks_nothing);
+        tcase_add_test(tests, the_directory_may_be_a_symlink);
+        unit_add_table(tests, what_stands_in_the_way_is_told, open_rows);
+        tcase_add_test(tests, a_fifo_in_place_of_the_lock_blocks_nobody);
+        tcase_add_test(tests, waiting_too_long_names_the_holder);
+        unit_add_table(tests, a_lock_that_nobody_else_will_see_is_not_kept, vanish_rows);
+        unit_add_table(tests, a_probe_tells_whether_opening_would_work, probe_rows);
+        tcase_add_test(tests, a_relative_path_is_probed);
+        unit_add_table(tests, an_entry_has_name_content_and_mode_of_the_reference_plugin,
+                       name_rows);
+        tcase_add_loop_test(tests, anything_with_the_name_takes_the_address, 0, 4);
+        tcase_add_test(tests, an_owner_has_a_bounded_length);
+        tcase_add_test(tests, a_file_that_cannot_be_written_leaves_nothing);
+        tcase_add_test(tests, a_directory_that_is_gone_is_told);
+        unit_add_table(tests, an_owner_is_read_as_the_reference_plugin_reads_it, content_rows);
+        tcase_add_test(tests, a_file_that_is_too_large_belongs_to_nobody);
+        tcase_add_test(tests, owners_are_compared);
+        tcase_add_loop_test(tests, only_a_regular_file_is_an_entry, 0, 6);
+        unit_add_table(tests, an_empty_file_is_debris_when_its_creator_must_be_gone, age_rows);
+        tcase_add_test(tests, the_clock_is_read_behind_the_lock);
+        tcase_add_test(tests, a_scan_sees_addresses_and_nothing_else);
+        tcase_add_test(tests, a_scan_may_remove_what_it_visits);
+        tcase_add_test(tests, a_visit_may_end_the_scan_and_files_may_vanish);
+        tcase_add_test(tests, a_scan_tells_times_when_asked);
+        tcase_add_test(tests, a_list_has_every_name_whatever_it_is);
+        tcase_add_test(tests, a_store_that_is_not_open_cannot_be_scanned);
+        unit_add_table(tests, a_cursor_is_an_address_and_nothing_more, cursor_rows);
+        tcase_add_test(tests, a_cursor_is_written_over_and_removed);
+        tcase_add_test(tests, a_cursor_that_is_no_file_is_told);
+        if (unit_is_root("permissions"))
+                add_root_tests(tests);
+        if (unit_has_tags("boot tags"))
+                add_tag_tests(tests);
+}
+
+UNIT_MAIN("store", add_tests)
