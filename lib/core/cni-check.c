@@ -77,15 +77,17 @@ int cni_parse_version(const char *text, int64_t ret[static 3], struct err *err)
         static const char *const names[] = { "major", "minor", "micro" };
         const char *rest = *text ? text : "0.1.0";
         int64_t parts[3] = { 0 };
+        size_t dots = 0;
 
+        for (const char *p = rest; *p; p++)
+                dots += *p == '.';
+        if (dots >= ARRAY_SIZE(parts))
+                return err_text(err, -EINVAL, CNI_ERR_DECODE,
+                                "invalid version \"%s\": too many parts", text);
         for (size_t i = 0; rest; i++) {
                 size_t len = strcspn(rest, ".");
-                int r;
+                int r = parse_version_part(rest, len, &parts[i]);
 
-                if (i == ARRAY_SIZE(parts))
-                        return err_text(err, -EINVAL, CNI_ERR_DECODE,
-                                        "invalid version \"%s\": too many parts", text);
-                r = parse_version_part(rest, len, &parts[i]);
                 if (r < 0)
                         return err_text(err, -EINVAL, CNI_ERR_DECODE,
                                         "failed to convert %s version part \"%.*s\": %s", names[i],

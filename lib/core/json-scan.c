@@ -212,6 +212,9 @@ static int scan_members(struct cursor *c, bool object, unsigned depth)
         char close = object ? '}' : ']';
         int r;
 
+        if (depth > JSON_DEPTH_MAX)
+                return err_text(c->err, -EINVAL, CNI_ERR_DECODE, "nested deeper than %d levels",
+                                JSON_DEPTH_MAX);
         skip_space(c);
         if (take(c, close))
                 return 0;
@@ -232,9 +235,6 @@ static int scan_members(struct cursor *c, bool object, unsigned depth)
 static int scan_value(struct cursor *c, unsigned depth)
 {
         skip_space(c);
-        if (depth > JSON_DEPTH_MAX)
-                return err_text(c->err, -EINVAL, CNI_ERR_DECODE, "nested deeper than %d levels",
-                                JSON_DEPTH_MAX);
         if (take(c, '{'))
                 return scan_members(c, true, depth + 1);
         if (take(c, '['))

@@ -132,6 +132,7 @@ static const struct {
         { "asdf.adsf.", { 0 }, BAD_MAJOR("asdf") },
         { "0.", { 0 }, BAD_MINOR("") },
         { "..", { 0 }, BAD_MAJOR("") },
+        { "x.1.1.1", { 0 }, "invalid version \"x.1.1.1\": too many parts" },
         { "1.2.3.4.5", { 0 }, "invalid version \"1.2.3.4.5\": too many parts" },
         { "1.1.0.0", { 0 }, "invalid version \"1.1.0.0\": too many parts" },
         { "1..0", { 0 }, BAD_MINOR("") },
