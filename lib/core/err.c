@@ -18,6 +18,7 @@ static const struct {
         { ENOENT, "no such file or directory" },
         { EINTR, "interrupted system call" },
         { EIO, "input/output error" },
+        { ENXIO, "no such device or address" },
         { EBADF, "bad file descriptor" },
         { EAGAIN, "resource temporarily unavailable" },
         { ENOMEM, "cannot allocate memory" },

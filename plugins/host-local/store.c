@@ -155,7 +155,6 @@ static bool is_there(const char *path)
 static int probe_parent(const char *path, struct err *err)
 {
         _cleanup_(freep) char *parent = strdup(path);
-        struct stat st;
 
         if (!parent)
                 return err_oom(err);
@@ -168,8 +167,6 @@ static int probe_parent(const char *path, struct err *err)
                         (void)snprintf(parent, 2, ".");
                 else
                         slash[slash == parent ? 1 : 0] = '\0';
-                if (stat(parent, &st) == 0 && !S_ISDIR(st.st_mode))
-                        return err_set(err, -ENOTDIR, CNI_ERR_IO, "mkdir %s", parent);
                 if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0)
                         return 0;
                 if (errno != ENOENT || !slash || is_there(parent))

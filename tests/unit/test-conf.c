@@ -126,6 +126,29 @@ static const struct {
         { "{" V "\"ipam\":{" SUBNET ",\"routes\":[{\"dst\":\"0.0.0.0/0\"},{\"dst\":"
           "\"10.0.0.5/8\",\"gw\":\"1.1.1.1\"}]}}",
           "", NETWORKS " | " S_1_2 " | | 0.0.0.0/0 10.0.0.5/8" },
+        /* 1.1 to 1.8: the last spelling of a name counts; texts that are taken; versions */
+        { "{\"ipam\":7,\"ipam\":{\"subnet\":\"10.1.2.0/24\"}}", "", NETWORKS " | " S_1_2 " | |" },
+        { "{\"ipam\":{\"SUBNET\":\"10.9.9.0/24\",\"subnet\":\"10.1.2.0/24\"}}", "",
+          NETWORKS " | " S_1_2 " | |" },
+        { "{\"ipam\":{\"ranges\":[[{\"subnet\":\"1.2.3.0/"
+          "24\"}]],\"RANGES\":[[{\"subnet\":\"10.1.2.0/24\"}]]}}",
+          "", NETWORKS " | " S_1_2 " | |" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/024\"}}", "", NETWORKS " | " S_1_2 " | |" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"},\"Args\":{\"CNI\":{\"Ips\":[\"10.1.2.6/"
+          "32\",\"::ffff:10.1.2.9/120\"]}},\"RUNTIMEconfig\":{\"IPS\":[\"2001:DB8::0:1\"]}}",
+          "", NETWORKS " | " S_1_2 " | 10.1.2.6 10.1.2.9 2001:db8::1 |" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"}}", "IP=10.1.2.5;IP=10.1.2.6",
+          NETWORKS " | " S_1_2 " | 10.1.2.6 |" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"}}", "K8S_POD_NAME=x;ip=1;IgnoreUnknown=TRUE",
+          NETWORKS " | " S_1_2 " | |" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"gateway\":\"fe80::1\"}}", "",
+          NETWORKS " | 10.1.2.1-10.1.2.254@fe80::1 | |" },
+        { "{\"cniVersion\":\"0.2.0\",\"ipam\":{\"ranges\":[[{\"subnet\":\"10.1.2.0/"
+          "24\"},{\"subnet\":\"10.1.3.0/24\"}]]}}",
+          "", NETWORKS " | " S_1_2 ",10.1.3.1-10.1.3.254@10.1.3.1 | |" },
+        { "{\"cniVersion\":\"0.3.0\",\"ipam\":{\"ranges\":[[{\"subnet\":\"10.1.2.0/"
+          "24\"}],[{\"subnet\":\"10.1.3.0/24\"}]]}}",
+          "", NETWORKS " | " S_1_2 " 10.1.3.1-10.1.3.254@10.1.3.1 | |" },
         /* a route without dst is left to the old formats, which leave it out */
         { "{\"cniVersion\":\"0.2.0\",\"ipam\":{" SUBNET ",\"routes\":[{},{\"dst\":\"::/0\"}]}}", "",
           NETWORKS " | " S_1_2 " | | <nil> ::/0" },
@@ -275,6 +298,92 @@ static const struct {
           7, "invalid CIDR address: ", "ipam.routes[1].dst" },
         { "{\"ipam\":{" SUBNET ",\"routes\":[{\"dst\":\"x\"}]}}", "", 7, "invalid CIDR address: x",
           "ipam.routes[0].dst" },
+        /* more rows of 1.3, 1.5, 1.7 and 2 */
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/-1\"}}", "", 7, "invalid CIDR address: 10.1.2.0/-1",
+          "ipam.subnet" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/+24\"}}", "", 7, "invalid CIDR address: 10.1.2.0/+24",
+          "ipam.subnet" },
+        { "{\"ipam\":{\"subnet\":\"10.01.2.0/24\"}}", "", 7, "invalid CIDR address: 10.01.2.0/24",
+          "ipam.subnet" },
+        { "{\"ipam\":{\"subnet\":\"fe80::%eth0/64\"}}", "", 7,
+          "invalid CIDR address: fe80::%eth0/64", "ipam.subnet" },
+        { "{\"ipam\":{\"subnet\":\" 10.1.2.0/24\"}}", "", 7, "invalid CIDR address:  10.1.2.0/24",
+          "ipam.subnet" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24 \"}}", "", 7, "invalid CIDR address: 10.1.2.0/24 ",
+          "ipam.subnet" },
+        { "{\"ipam\":{\"subnet\":\"2001:db8::/129\"}}", "", 7,
+          "invalid CIDR address: 2001:db8::/129", "ipam.subnet" },
+        { "{\"ipam\":{\"rangeEnd\":\"x\",\"ranges\":[[{\"subnet\":\"10.1.2.0/24\"}]]}}", "", 7,
+          "invalid IP address: x", "ipam.rangeEnd" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"rangeStart\":\"10.1.2.9/24\"}}", "", 7,
+          "invalid IP address: 10.1.2.9/24", "ipam.rangeStart" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/"
+          "24\"},\"runtimeConfig\":{\"ipRanges\":[[{\"subnet\":\"10.9.0.0/"
+          "24\",\"gateway\":\"y\"}]]}}",
+          "", 7, "invalid IP address: y", "runtimeConfig.ipRanges[0][0].gateway" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/"
+          "24\"},\"runtimeConfig\":{\"ipRanges\":[{\"subnet\":\"10.9.0.0/24\"}]}}",
+          "", 6, "runtimeConfig.ipRanges[0]: must be a list, not an object", "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"},\"runtimeConfig\":{\"ips\":[\"\"]}}", "", 7,
+          "cannot understand ip: IP <nil> not v4 nor v6", "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"dst\":\"::/0\",\"mtu\":\"1\"}]}}",
+          "", 6, "ipam.routes[0].mtu: must be an integer, not a string", "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"dst\":\"::/0\",\"mtu\":true}]}}",
+          "", 6, "ipam.routes[0].mtu: must be an integer, not true or false", "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"dst\":\"::/0\",\"mtu\":[]}]}}", "",
+          6, "ipam.routes[0].mtu: must be an integer, not a list", "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"dst\":\"::/0\",\"table\":1.5}]}}",
+          "", 6, "ipam.routes[0].table: must be an integer, not 1.5", "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"dst\":\"::/0\",\"table\":1e3}]}}",
+          "", 6, "ipam.routes[0].table: must be an integer, not 1e3", "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"dst\":\"::/"
+          "0\",\"scope\":9223372036854775808}]}}",
+          "", 6, "ipam.routes[0].scope: must be an integer of 64 bits, not 9223372036854775808",
+          "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"dst\":\"::/0\",\"gw\":\"x\"}]}}",
+          "", 7, "invalid IP address: x", "ipam.routes[0].gw" },
+        { "{\"cniVersion\":\"0.3.0\",\"ipam\":{\"subnet\":\"10.1.2.0/"
+          "24\",\"routes\":[{\"dst\":null}]}}",
+          "", 7, "invalid CIDR address: ", "ipam.routes[0].dst" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"}}", "x", 4, "ARGS: invalid pair \"x\"", "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"}}", "IP=10.1.2.5;", 4, "ARGS: invalid pair \"\"",
+          "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"}}", "FOO=a=b", 4, "ARGS: invalid pair \"FOO=a=b\"",
+          "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"}}", "IgnoreUnknown=yes", 4,
+          "ARGS: error parsing value of pair \"IgnoreUnknown=yes\": boolean unmarshal error: "
+          "invalid input yes",
+          "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"}}", "ip=10.1.2.5;BAZ=x", 4,
+          "ARGS: unknown args [\"ip=10.1.2.5\" \"BAZ=x\"]", "" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"}}", "IgnoreUnknown=0;Unk=nown", 4,
+          "ARGS: unknown args [\"Unk=nown\"]", "" },
+        /* 1.9: which of several errors is told */
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/31\"}}", "y", 4, "ARGS: invalid pair \"y\"", "" },
+        { "{\"ipam\":{},\"args\":{\"cni\":{\"ips\":[\"\"]}}}", "", 7,
+          "cannot understand ip: IP <nil> not v4 nor v6", "" },
+        { "{\"ipam\":{\"ranges\":[[{\"subnet\":\"10.1.2.0/24\"}],[{\"subnet\":\"10.1.2.0/"
+          "24\"}],[{\"subnet\":\"10.3.2.0/31\"}]]}}",
+          "", 7, "invalid range set 2: Network 10.3.2.0/31 too small to allocate from",
+          "ipam.ranges[2][0].subnet" },
+        { "{\"ipam\":{\"ranges\":[[{\"subnet\":\"10.1.2.0/24\"}],[{\"subnet\":\"10.1.2.0/24\"}]]}}",
+          "", 7, "CNI version  does not support more than 1 address per family", "" },
+        { "{\"cniVersion\":\"\",\"ipam\":{\"ranges\":[[{\"subnet\":\"10.1.2.0/"
+          "24\"}],[{\"subnet\":\"10.3.2.0/24\"}]]}}",
+          "", 7, "CNI version  does not support more than 1 address per family", "" },
+        { "{\"cniVersion\":\"1.1.0\",\"ipam\":{\"ranges\":[[{\"subnet\":\"10.1.2.0/"
+          "24\"}],[{\"subnet\":\"10.1.2.0/24\"}]],\"routes\":[{}]}}",
+          "", 7, "range set 0 overlaps with 1", "" },
+        { "{\"cniVersion\":\"1.1.0\",\"ipam\":{\"subnet\":\"10.1.2.0/"
+          "24\",\"ranges\":[[{\"subnet\":\"2001:db8::/64\"}],[{\"subnet\":\"10.1.2.0/"
+          "24\",\"rangeStart\":\"10.1.2.254\"}]]}}",
+          "", 7, "range set 0 overlaps with 2", "" },
+        { "{\"ipam\":{\"subnet\":\"::ffff:10.1.2.0/120\"}}", "", 7,
+          "invalid range set 0: IPNet IP and Mask version mismatch", "ipam.subnet" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"rangeEnd\":\"10.1.2.0\"}}", "", 7,
+          "invalid range set 0: RangeStart 10.1.2.1 is after RangeEnd 10.1.2.0", "ipam.rangeEnd" },
+        { "{\"ipam\":{\"subnet\":\"10.1.2.0/24\"},\"IPAM\":null}", "", 7,
+          "IPAM config missing 'ipam' key", "" },
 };
 
 START_TEST(a_bad_configuration_is_told_with_its_place)
@@ -289,6 +398,33 @@ START_TEST(a_bad_configuration_is_told_with_its_place)
         ck_assert_str_eq(err.details, bad_rows[_i].details);
         ck_assert_ptr_null(conf.place.path);
         ck_assert_ptr_null(conf.sets.items);
+        hl_call_done(&call);
+}
+END_TEST
+
+START_TEST(the_members_of_a_route_are_kept)
+{
+        static const char config[] =
+                "{\"cniVersion\":\"1.1.0\",\"ipam\":{" SUBNET ",\"routes\":[{\"dst\":\"::/0\","
+                "\"gw\":\"1.1.1.1\",\"mtu\":1400,\"advmss\":-1,\"priority\":9007199254740993,"
+                "\"table\":0,\"scope\":253},{\"dst\":\"10.0.0.0/8\",\"gw\":\"\",\"scope\":null}]}}";
+        struct conf conf = { 0 };
+        char text[IP_TEXT_MAX];
+        const struct route *routes;
+        struct hl_call call;
+        struct err err;
+
+        hl_call(&call, config, "");
+        unit_assert_ok(conf_read(&call.call, &conf, &err), &err);
+        ck_assert_uint_eq(conf.routes.count, 2);
+        routes = conf.routes.items;
+        ck_assert_str_eq(ip_format(&routes[0].gw, text), "1.1.1.1");
+        ck_assert(routes[0].mtu == 1400 && routes[0].advmss == -1);
+        ck_assert(routes[0].priority == 9007199254740993); /* no double can hold it */
+        ck_assert(routes[0].table == 0 && routes[0].scope == 253);
+        ck_assert_uint_eq(routes[1].gw.family, IP_UNSET);
+        ck_assert(routes[1].table == ROUTE_UNSET && routes[1].scope == ROUTE_UNSET);
+        conf_done(&conf);
         hl_call_done(&call);
 }
 END_TEST
@@ -402,6 +538,7 @@ static void add_tests(TCase *tests)
 {
         unit_add_table(tests, a_good_configuration_is_read, good_rows);
         unit_add_table(tests, a_bad_configuration_is_told_with_its_place, bad_rows);
+        tcase_add_test(tests, the_members_of_a_route_are_kept);
         unit_add_table(tests, the_place_needs_nothing_else, place_rows);
         tcase_add_test(tests, the_number_of_ranges_is_bounded);
         tcase_add_test(tests, the_number_of_requests_is_bounded);

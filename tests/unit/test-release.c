@@ -207,6 +207,42 @@ START_TEST(what_cannot_be_released_is_told)
 }
 END_TEST
 
+/* .2 is root's in a directory where all may only remove their own; .3 and .4 are nobody's. */
+static void release_some_as_nobody(const char *dir)
+{
+        const struct owner owner = { "c1", "eth0" };
+        const struct attachments none = { 0 };
+        struct ipam_result previous = { 0 };
+        struct store store = STORE_CLOSED;
+        char path[UNIT_PATH_MAX], want[UNIT_PATH_MAX + 64];
+        struct err err;
+        int r;
+
+        fill_readable(dir, "10.0.0.2", "c1\r\neth0");
+        hl_fill(dir, "10.0.0.3=c1/eth0 10.0.0.4=c2/eth0");
+        ck_assert_int_eq(chown(unit_path(dir, "10.0.0.3", path), NOBODY, NOBODY), 0);
+        ck_assert_int_eq(chown(unit_path(dir, "10.0.0.4", path), NOBODY, NOBODY), 0);
+        ck_assert_int_eq(chmod(dir, 01777), 0);
+        ck_assert_int_eq(seteuid(NOBODY), 0);
+        hl_open(&store, dir, STORE_NO_LOCK);
+        (void)snprintf(want, sizeof(want), "remove %s/10.0.0.2: %s", dir, err_errno_text(EPERM));
+        r = release_owner(&store, &owner, &previous, &err);
+        unit_assert_err(r, &err, CNI_ERR_IO, want);
+        ck_assert_str_eq(hl_names(dir), "10.0.0.2 10.0.0.4 ");
+        r = release_collect(&store, &none, NULL, &err);
+        unit_assert_err(r, &err, CNI_ERR_IO, want);
+        ck_assert_str_eq(hl_names(dir), "10.0.0.2 ");
+        store_close(&store);
+}
+
+START_TEST(what_can_be_released_is_whatever_fails)
+{
+        char dir[UNIT_PATH_MAX];
+
+        unit_in_child(release_some_as_nobody, unit_dir(dir));
+}
+END_TEST
+
 /* ---- lists of attachments ---- */
 
 static const struct {
@@ -421,6 +457,8 @@ static void add_tests(TCase *tests)
         tcase_add_test(tests, an_undone_add_gives_back_its_own_addresses_only);
         if (unit_is_root("what_cannot_be_released_is_told"))
                 tcase_add_test(tests, what_cannot_be_released_is_told);
+        if (unit_is_root("what_can_be_released_is_whatever_fails"))
+                tcase_add_test(tests, what_can_be_released_is_whatever_fails);
         unit_add_table(tests, a_list_of_attachments_is_read, decode_rows);
         unit_add_table(tests, the_newer_key_counts_first, find_rows);
         unit_add_table(tests, what_is_not_attached_is_collected, collect_rows);

@@ -682,6 +682,61 @@ START_TEST(a_directory_is_read_without_a_trace)
 }
 END_TEST
 
+/* One that cannot be read is left out, and a stray number does not make the search long. */
+START_TEST(cursors_are_read_over_small_gaps)
+{
+        static const size_t sets[] = { 1, 5, 60, 120 };
+        _cleanup_(report_list_done) struct report_list list = { 0 };
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], name[64];
+        const struct report *report;
+        struct err err;
+        int r;
+
+        unit_dir(dir);
+        ck_assert_int_eq(mkdir(unit_path(dir, "last_reserved_ip.0", path), 0755), 0);
+        unit_write(dir, "last_reserved_ip.2", "junk");
+        unit_write(dir, "last_reserved_ip.100000", "10.1.2.3");
+        unit_write(dir, "last_reserved_ip.x", "10.1.2.3");
+        for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+                (void)snprintf(name, sizeof(name), "last_reserved_ip.%zu", sets[i]);
+                unit_write(dir, name, "10.1.2.3");
+        }
+        r = report_read(&list, "net", dir, &err);
+        unit_assert_ok(r, &err);
+        report = &list.items[0];
+        ck_assert_uint_eq(report->cursor_count, ARRAY_SIZE(sets));
+        for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
+                ck_assert_uint_eq(report->cursors[i].set, sets[i]);
+}
+END_TEST
+
+/* A directory, FIFO or link keeps its name's address, though it is no entry. */
+START_TEST(a_name_without_an_entry_is_used)
+{
+        _cleanup_(report_list_done) struct report_list list = { 0 };
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct two_sets sets;
+        struct err err;
+        int r;
+
+        make_sets(&sets);
+        unit_dir(dir);
+        ck_assert_int_eq(mkdir(unit_path(dir, "10.1.2.1", path), 0755), 0); /* the gateway */
+        ck_assert_int_eq(mkdir(unit_path(dir, "10.1.2.2", path), 0755), 0);
+        ck_assert_int_eq(mkfifo(unit_path(dir, "10.1.2.3", path), 0600), 0);
+        ck_assert_int_eq(symlink("nothing", unit_path(dir, "10.1.2.4", path)), 0);
+        ck_assert_int_eq(mkdir(unit_path(dir, "10.1.2.05", path), 0755), 0); /* no name */
+        ck_assert_int_eq(mkdir(unit_path(dir, "10.9.9.9", path), 0755), 0);  /* outside */
+        unit_write(dir, "10.1.2.6", "c1\r\neth0");
+        unit_write(dir, "10.1.2.7", "");
+        r = report_read(&list, "net", dir, &err);
+        unit_assert_ok(r, &err);
+        ck_assert_uint_eq(list.items[0].entries.count, 2);
+        ck_assert_uint_eq(report_used(&list.items[0], &sets.sets[0]), 4);
+        ck_assert_uint_eq(report_used(&list.items[0], &sets.sets[1]), 0);
+}
+END_TEST
+
 START_TEST(several_directories_make_one_list)
 {
         _cleanup_(report_list_done) struct report_list list = { 0 };
@@ -771,6 +826,8 @@ static void add(TCase *tests)
         tcase_add_test(tests, a_missing_directory_is_absent);
         tcase_add_test(tests, what_is_no_directory_is_an_error);
         tcase_add_test(tests, a_directory_is_read_without_a_trace);
+        tcase_add_test(tests, cursors_are_read_over_small_gaps);
+        tcase_add_test(tests, a_name_without_an_entry_is_used);
         tcase_add_test(tests, several_directories_make_one_list);
         tcase_add_test(tests, many_entries_are_sorted);
         if (has_attributes())

@@ -166,6 +166,22 @@ static const struct row good_rows[] = {
         { S29, "10.0.0.2=c1/eth0", "", "10.0.0.5", "10.0.0.5/29@10.0.0.1 ", "10.0.0.2 10.0.0.5 " },
         /* a requested address that nobody holds */
         { S29, "10.0.0.5", "", "10.0.0.5", "10.0.0.5/29@10.0.0.1 ", "10.0.0.5 " },
+        /* the gateway of a sibling or of another set is an address like any other */
+        { "10.0.0.0/30 - - 10.0.1.2,10.0.1.0/30", "10.0.0.1=x/e 10.0.0.2=x/e", "", "",
+          "10.0.1.2/30@10.0.1.1 ", NULL },
+        { "10.0.0.0/24 - - 10.0.1.5,10.0.1.0/24", "", "", "10.0.1.5", "10.0.1.5/24@10.0.1.1 ",
+          NULL },
+        { "10.0.0.0/24 - - 10.0.1.5|10.0.1.0/24", "", "", "10.0.1.5",
+          "10.0.0.1/24@10.0.1.5 10.0.1.5/24@10.0.1.1 ", NULL },
+        { "10.0.0.0/24 - - 10.9.9.9", "", "", "10.0.0.1", "10.0.0.1/24@10.9.9.9 ", NULL },
+        /* the network's and the broadcast address when they are asked for; IPv6's last one */
+        { "10.0.0.0/30 10.0.0.0 10.0.0.3", "", "10.0.0.2", "", "10.0.0.3/30@10.0.0.1 ", NULL },
+        { "10.0.0.0/30 10.0.0.0 10.0.0.3", "", "10.0.0.3", "", "10.0.0.0/30@10.0.0.1 ", NULL },
+        { "2001:db8::/126", "2001:db8::2=x/e", "", "", "2001:db8::3/126@2001:db8::1 ", NULL },
+        /* cursors that are none */
+        { S29, "", "2001:db8::5", "", "10.0.0.2/29@10.0.0.1 ", NULL },
+        { S29, "", "10.0.0.1", "", "10.0.0.2/29@10.0.0.1 ", NULL },
+        { S29, "", "10.0.0.6", "", "10.0.0.2/29@10.0.0.1 ", NULL },
         /* empty files are used when there is nothing else, in order: S20 */
         { S29, "10.0.0.2", "", "", "10.0.0.3/29@10.0.0.1 ", "10.0.0.2 10.0.0.3 " },
         { S29, "10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6", "10.0.0.3", "",
@@ -188,6 +204,13 @@ static const struct row stale_rows[] = {
         { S29, "*10.0.0.5=c1", "10.0.0.3", "", "10.0.0.5/29@10.0.0.1 ", "10.0.0.5 " },
         { "10.0.0.0/28", "*10.0.0.9=c1/eth0 *10.0.0.10=c1/eth0", "", "", "10.0.0.10/28@10.0.0.1 ",
           "10.0.0.10 10.0.0.9 " },
+        /* of one set while the other gives any */
+        { "10.0.0.0/29|10.1.0.0/24", "*10.1.0.9=c1/eth0", "", "",
+          "10.0.0.2/29@10.0.0.1 10.1.0.9/24@10.1.0.1 ", NULL },
+        /* not when another one is asked for, of another interface, or outside of the set */
+        { S29, "*10.0.0.5=c1/eth0", "", "10.0.0.4", "10.0.0.4/29@10.0.0.1 ", "10.0.0.4 10.0.0.5 " },
+        { S29, "*10.0.0.5=c1/eth1", "", "", "10.0.0.2/29@10.0.0.1 ", "10.0.0.2 10.0.0.5 " },
+        { S29 " - 10.0.0.4", "*10.0.0.5=c1/eth0", "", "", "10.0.0.2/29@10.0.0.1 ", NULL },
         /* but not the gateway */
         { S29, "*10.0.0.1=c1/eth0", "", "", "10.0.0.2/29@10.0.0.1 ", NULL },
 };
@@ -238,6 +261,14 @@ static const struct row bad_rows[] = {
         /* the first one in the order of names */
         { "10.0.0.0/24", "10.0.0.9=c1/eth0 10.0.0.10=c1/eth0 10.0.0.11=c1/eth0", "", "",
           RANGE0 "10.0.0.10 has been allocated to c1, duplicate allocation is not allowed", NULL },
+        { "10.0.0.0/24", "10.0.0.30=c1/eth0 10.0.0.4=c1 10.0.0.200=c1/eth0", "", "",
+          RANGE0 "10.0.0.200 has been allocated to c1, duplicate allocation is not allowed", NULL },
+        { S29, "10.0.0.1=c1/eth0", "", "", /* the gateway's own file */
+          RANGE0 "10.0.0.1 has been allocated to c1, duplicate allocation is not allowed", NULL },
+        { S29 "|10.1.0.0/24", "10.1.0.7=c1/eth0", "10.0.0.3", "",
+          RANGE1 "10.1.0.7 has been allocated to c1, duplicate allocation is not allowed", NULL },
+        { "2001:db8::/126", "2001:db8::2=x/e 2001:db8::3=x/e", "", "",
+          RANGE0 "no IP addresses available in range set: 2001:db8::1-2001:db8::3", NULL },
         /* S13: the first set's address is taken back */
         { "10.1.2.0/24|10.2.2.0/30", "10.1.2.2=x/e 10.2.2.2=x/e", "10.1.2.2 10.2.2.2", "",
           RANGE1 "no IP addresses available in range set: 10.2.2.1-10.2.2.2", NULL },
@@ -453,6 +484,65 @@ START_TEST(a_cursor_that_is_a_directory_fails_and_leaves_nothing)
 }
 END_TEST
 
+/* What a cursor was, and what it is behind an ADD whose second cursor cannot be written. */
+static const struct {
+        const char *before, *after; /* "" for none */
+} restored_rows[] = {
+        { "", "" },
+        { "10.0.0.4", "10.0.0.4" },
+        { "10.9.9.9", "10.9.9.9" },
+        { "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6" }, /* longer than the new one */
+        { "junk", "" },                                     /* of no use, and not kept */
+};
+
+START_TEST(the_cursors_before_it_are_restored)
+{
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], text[64];
+        struct store store = STORE_CLOSED;
+        struct conf conf;
+
+        make_conf(&conf, S29 "|10.1.0.0/24", "");
+        hl_open(&store, unit_dir(dir), 0);
+        write_cursors(dir, restored_rows[_i].before);
+        ck_assert_int_eq(mkdir(unit_path(dir, "last_reserved_ip.1", path), 0755), 0);
+        ck_assert_str_eq(add(&store, &conf, 1, text), "");
+        ck_assert_int_eq(unit_exists(dir, "last_reserved_ip.0"), *restored_rows[_i].after != '\0');
+        if (*restored_rows[_i].after)
+                ck_assert_pstr_eq(unit_read(dir, "last_reserved_ip.0"), restored_rows[_i].after);
+        store_close(&store);
+        conf_done(&conf);
+}
+END_TEST
+
+/* 64 addresses are tried before the listing: just before, at, and behind that number. */
+static const struct {
+        size_t count; /* taken, from 10.0.0.2 on */
+        const char *want;
+} edge_rows[] = { { 63, "10.0.0.65/23" },
+                  { 64, "10.0.0.66/23" },
+                  { 65, "10.0.0.67/23" },
+                  { 200, "10.0.0.202/23" } };
+
+START_TEST(the_first_free_address_is_found_with_and_without_a_listing)
+{
+        const struct owner other = { "x", "e" };
+        char dir[UNIT_PATH_MAX], text[64];
+        struct store store = STORE_CLOSED;
+        struct ip ip = hl_ip("10.0.0.2");
+        struct conf conf;
+        struct err err;
+
+        make_conf(&conf, "10.0.0.0/23", "");
+        hl_open(&store, unit_dir(dir), 0);
+        for (size_t i = 0; i < edge_rows[_i].count; i++, ip = ip_next(ip))
+                unit_assert_ok(store_create(&store, &ip, &other, &err), &err);
+        write_cursors(dir, "10.0.0.1");
+        ck_assert_str_eq(add(&store, &conf, 1, text), edge_rows[_i].want);
+        store_close(&store);
+        conf_done(&conf);
+}
+END_TEST
+
 START_TEST(a_directory_that_is_gone_fails_the_call)
 {
         char base[UNIT_PATH_MAX], dir[UNIT_PATH_MAX], text[64];
@@ -486,6 +576,9 @@ static void add_tests(TCase *tests)
         tcase_add_test(tests, a_crowded_range_is_searched_in_a_listing);
         tcase_add_test(tests, debris_is_cleared_away_on_the_way);
         tcase_add_loop_test(tests, a_cursor_that_is_a_directory_fails_and_leaves_nothing, 0, 2);
+        unit_add_table(tests, the_cursors_before_it_are_restored, restored_rows);
+        unit_add_table(tests, the_first_free_address_is_found_with_and_without_a_listing,
+                       edge_rows);
         tcase_add_test(tests, a_directory_that_is_gone_fails_the_call);
 }
 

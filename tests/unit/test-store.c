@@ -173,6 +173,13 @@ static const struct {
         { "c1\r\n eth0", 0, "c1", " eth0" },
         { "\r\neth0", 0, "eth0", "" },
         { " \r\n ", 0, "", "" },
+        { "\xc2\x85\xe3\x80\x80"
+          "c1\r\neth0\xc2\xa0\xe2\x80\xa8",
+          0, "c1", "eth0" }, /* white space is Unicode's */
+        { "c1\r\neth0\x1c", 0, "c1", "eth0\x1c" },
+        { "c1\r\neth0\xe3\x80", 0, "c1", "eth0\xe3\x80" }, /* half a character is none */
+        { "c1\r\n\r\neth0", 0, "c1", "\r\neth0" },
+        { "c1\r\neth0\0", 9, "", "" },
         { "c1\0\r\neth0", 9, "", "" }, /* nobody wrote this */
         { "\0", 1, "", "" },
 };
