@@ -219,7 +219,7 @@ static int run_list(int argc, char **argv)
         return cni_command_end(PROGRAM, r, &out, &err);
 }
 
-/* Reads a configuration, and the report of its network: none when it has not been used yet. */
+/* Reads a configuration, and the report of its network: an empty one when it is not used yet. */
 static int read_configured(const struct arguments *arguments, struct conf *ret_conf,
                            struct report_list *ret, struct err *err)
 {
