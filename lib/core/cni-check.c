@@ -84,7 +84,7 @@ int cni_parse_version(const char *text, int64_t ret[static 3], struct err *err)
         if (dots >= ARRAY_SIZE(parts))
                 return err_text(err, -EINVAL, CNI_ERR_DECODE,
                                 "invalid version \"%s\": too many parts", text);
-        for (size_t i = 0; rest; i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(parts) && rest; i++) {
                 size_t len = strcspn(rest, ".");
                 int r = parse_version_part(rest, len, &parts[i]);
 
