@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,6 +15,17 @@
 #include <sys/time.h>
 #include <time.h>
 
+/* Whether the failed call is to be made again: it was interrupted, or the descriptor, which our
+ * caller may have made non-blocking, has now been waited for. */
+static bool may_repeat(int fd, short events)
+{
+        struct pollfd wait = { .fd = fd, .events = events };
+
+        if (errno == EAGAIN)
+                return poll(&wait, 1, -1) >= 0 || errno == EINTR;
+        return errno == EINTR;
+}
+
 int fs_read(int fd, struct buf *buf)
 {
         char block[16384];
@@ -21,7 +33,7 @@ int fs_read(int fd, struct buf *buf)
 
         for (;;) {
                 n = read(fd, block, sizeof(block));
-                if (n < 0 && errno == EINTR)
+                if (n < 0 && may_repeat(fd, POLLIN))
                         continue;
                 if (n < 0)
                         return -errno;
@@ -56,7 +68,7 @@ int fs_write_all(int fd, const void *bytes, size_t len)
         while (len > 0) {
                 ssize_t n = write(fd, p, len);
 
-                if (n < 0 && errno == EINTR)
+                if (n < 0 && may_repeat(fd, POLLOUT))
                         continue;
                 if (n < 0)
                         return -errno;

@@ -169,8 +169,6 @@ static int find_networks(const struct arguments *arguments, struct text_list *re
                         r = text_list_add(ret, entry->d_name, strlen(entry->d_name), err);
         }
         closedir(listing);
-        if (r == 0 && ret->count > 0)
-                qsort(ret->items, ret->count, sizeof(*ret->items), compare_names);
         return r;
 }
 
@@ -186,9 +184,13 @@ static int read_reports(const struct arguments *arguments, struct report_list *r
         _cleanup_(text_list_done) struct text_list names = { 0 };
         int r = find_networks(arguments, &names, err);
 
+        if (names.count > 0)
+                qsort(names.items, names.count, sizeof(*names.items), compare_names);
         for (size_t i = 0; i < names.count && r == 0; i++) {
                 _cleanup_(freep) char *path = fs_join(data_dir_of(arguments), names.items[i]);
 
+                if (i > 0 && strcmp(names.items[i], names.items[i - 1]) == 0)
+                        continue; /* named twice */
                 r = path ? report_read(ret, names.items[i], path, err) : err_oom(err);
                 if (r == STORE_ABSENT && arguments->network_count > 0)
                         return no_network(arguments, names.items[i], err);
@@ -223,21 +225,35 @@ static int run_list(int argc, char **argv)
 static int read_configured(const struct arguments *arguments, struct conf *ret_conf,
                            struct report_list *ret, struct err *err)
 {
-        static const struct json_field fields[] = {
+        static const struct json_field name_field[] = {
                 { "name", json_decode_string, 0, JSON_PLAIN },
         };
+        static const struct json_field version_field[] = {
+                { "cniVersion", json_decode_string, 0, JSON_PLAIN },
+        };
         _cleanup_(json_freep) struct json *document = NULL;
-        _cleanup_(freep) char *name = NULL, *joined = NULL;
-        struct cni_call call = { .args = "", .version = "1.1.0", .version_given = true };
+        _cleanup_(freep) char *name = NULL, *version = NULL, *joined = NULL;
+        struct cni_call call = { .args = "" };
+        struct json_at plugins;
         int r = read_document(arguments->conf, &document, err);
 
         if (r < 0)
                 return r;
         call.config.value = document;
-        r = json_object(&call.config, fields, ARRAY_SIZE(fields), &name, err);
+        if (json_member(&call.config, "plugins", &plugins))
+                return err_text(err, -EINVAL, CNI_ERR_CONFIG,
+                                "%s is a list of plugins; give the configuration of one",
+                                name_of(arguments->conf));
+        r = json_object(&call.config, name_field, 1, &name, err);
+        if (r == 0)
+                r = json_object(&call.config, version_field, 1, &version, err);
         if (r == 0 && (!name || !cni_is_name(name)))
                 r = err_text(err, -EINVAL, CNI_ERR_CONFIG, "missing network name");
         call.name = name;
+        call.version_given = version && *version;
+        call.version = call.version_given ? version : "0.1.0";
+        if (r == 0)
+                r = cni_check_version(call.version, NULL, NULL, err);
         if (r == 0)
                 r = conf_read(&call, ret_conf, err);
         if (r < 0)

@@ -26,13 +26,14 @@ static void warn(const char *text)
 }
 
 /* Opens the store of a verb that changes something, and drops what a boot ago was held if the
- * configuration wants it. */
+ * configuration wants it. An entry that cannot be dropped is no reason to fail: it is in nobody's
+ * way but its own. */
 static int open_store(const struct place *place, unsigned flags, struct store *ret, struct err *err)
 {
         int r = store_open(place->path, flags, ret, err);
 
-        if (r == 0 && place->reclaim_on_boot)
-                r = release_sweep(ret, err);
+        if (r == 0 && place->reclaim_on_boot && release_sweep(ret, err) < 0)
+                warn(err->msg);
         return r;
 }
 

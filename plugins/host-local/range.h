@@ -19,7 +19,7 @@
 
 struct range {
         struct ipnet subnet;  /* unset: missing in the configuration */
-        struct ip start, end; /* inclusive; unset before range_canonicalize() means default */
+        struct ip start, end; /* inclusive; unset before range_set_canonicalize(): the default */
         struct ip gateway;    /* not given to anybody; may lie outside */
 };
 

@@ -64,8 +64,12 @@ int attachments_decode(const struct json_at *at, void *dst, struct err *err)
 
 bool attachments_find(const struct json_at *config, struct json_at *ret)
 {
-        return json_member(config, "cni.dev/valid-attachments", ret) ||
-               json_member(config, "cni.dev/attachments", ret);
+        static const char *const keys[] = { "cni.dev/valid-attachments", "cni.dev/attachments" };
+        bool found = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(keys) && (!found || json_is_null(ret)); i++)
+                found |= json_member(config, keys[i], ret);
+        return found;
 }
 
 /* The first attachment that is not before the owner, so that "" as ifname finds any of the id. */
@@ -93,12 +97,15 @@ static bool is_valid(const struct attachments *attachments, const struct owner *
 struct search {
         struct store *store;
         const struct owner *owner;
-        bool remove;     /* DEL */
-        bool legacy;     /* look for the old form */
-        size_t found;    /* entries of the owner */
-        size_t old_form; /* entries of the old form with its id */
-        int failed;      /* the first error, which is in first_err */
+        const struct ipam_result *previous; /* what the caller remembers; may be NULL */
+        bool remove;                        /* DEL */
+        bool legacy;                        /* look for the old form */
+        size_t found;                       /* entries of the owner */
+        size_t old_form;                    /* entries of the old form with its id */
+        int failed;                         /* the first error, which is in first_err */
         struct err first_err;
+        int doubtful; /* the first entry that may be the owner's: it could not be read */
+        struct err doubt;
 };
 
 static void note_failure(struct search *search, int r, const struct err *err)
@@ -109,14 +116,33 @@ static void note_failure(struct search *search, int r, const struct err *err)
         }
 }
 
+static int unreadable(const struct search *search, const struct store_entry *entry, struct err *err)
+{
+        return err_set(err, -entry->error, CNI_ERR_IO, "read %s/%s", search->store->path,
+                       entry->name);
+}
+
+static bool is_remembered(const struct search *search, const struct ip *ip)
+{
+        for (size_t i = 0; search->previous && i < search->previous->ip_count; i++)
+                if (ip_equal(&search->previous->ips[i].address.ip, ip))
+                        return true;
+        return false;
+}
+
+/* An entry that cannot be read is a failure when it is known to be the owner's. Else it is one only
+ * when nothing of the owner can be found, or one broken file would make every DEL fail. */
 static void note_unreadable(struct search *search, const struct store_entry *entry)
 {
         struct err err;
+        int r = unreadable(search, entry, &err);
 
-        note_failure(search,
-                     err_set(&err, -entry->error, CNI_ERR_IO, "read %s/%s", search->store->path,
-                             entry->name),
-                     &err);
+        if (is_remembered(search, &entry->ip)) {
+                note_failure(search, r, &err);
+        } else if (entry->error != EFBIG && search->doubtful == 0) {
+                search->doubtful = r;
+                search->doubt = err;
+        }
 }
 
 /* Returns whether the entry is gone. */
@@ -134,13 +160,17 @@ static int search_entry(const struct store_entry *entry, void *context, _unused_
         struct search *search = context;
         bool match;
 
-        if (entry->state == ENTRY_UNREADABLE)
+        if (entry->state == ENTRY_UNREADABLE) {
                 note_unreadable(search, entry);
-        if (entry->state == ENTRY_UNREADABLE || entry->state == ENTRY_EMPTY) {
+                return 0;
+        }
+        if (entry->state == ENTRY_EMPTY) {
                 if (entry->debris && search->remove)
                         remove_entry(search, &entry->ip);
                 return 0;
         }
+        if (entry->state == ENTRY_STALE && !search->remove)
+                return 0; /* anybody may get it */
         match = owner_is(&entry->owner, search->owner);
         search->found += match;
         search->old_form += owner_is_legacy(&entry->owner, search->owner);
@@ -161,7 +191,8 @@ static void search_previous(struct search *search, const struct ipam_result *pre
                 const struct ip *ip = &previous->ips[i].address.ip;
 
                 if (!store_look(search->store, ip, text, &entry) ||
-                    !owner_is(&entry.owner, search->owner))
+                    !owner_is(&entry.owner, search->owner) ||
+                    (entry.state == ENTRY_STALE && !search->remove))
                         continue;
                 search->found++;
                 if (search->remove)
@@ -172,10 +203,16 @@ static void search_previous(struct search *search, const struct ipam_result *pre
 /* Passes the first failure of the search on, when nothing worse has happened. */
 static int end_search(const struct search *search, int r, struct err *err)
 {
-        if (r < 0 || search->failed == 0)
+        if (r < 0)
                 return r;
-        *err = search->first_err;
-        return search->failed;
+        if (search->failed < 0) {
+                *err = search->first_err;
+                return search->failed;
+        }
+        if (search->doubtful == 0 || search->found + search->old_form > 0)
+                return 0;
+        *err = search->doubt;
+        return search->doubtful;
 }
 
 int release_addresses(struct store *store, const struct owner *owner,
@@ -190,7 +227,9 @@ int release_addresses(struct store *store, const struct owner *owner,
 int release_owner(struct store *store, const struct owner *owner,
                   const struct ipam_result *previous, struct err *err)
 {
-        struct search search = { .store = store, .owner = owner, .remove = true };
+        struct search search = {
+                .store = store, .owner = owner, .previous = previous, .remove = true
+        };
         int r;
 
         search_previous(&search, previous);
@@ -210,7 +249,7 @@ int release_check(struct store *store, const struct owner *owner,
 
         search_previous(&search, previous);
         if (search.found == 0)
-                r = store_scan(store, 0, search_entry, &search, err);
+                r = store_scan(store, STORE_BOOT, search_entry, &search, err);
         *ret_held = search.found + search.old_form > 0;
         return r;
 }
@@ -235,9 +274,12 @@ static int collect_entry(const struct store_entry *entry, void *context, struct 
 {
         struct collection *collection = context;
         const struct release_report *report = collection->report;
+        struct err unreadable_err;
 
         if (entry->state == ENTRY_UNREADABLE) {
-                note_unreadable(&collection->search, entry);
+                int r = unreadable(&collection->search, entry, &unreadable_err);
+
+                note_failure(&collection->search, r, &unreadable_err);
                 return 0;
         }
         if (!is_garbage(collection, entry))

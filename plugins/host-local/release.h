@@ -25,7 +25,8 @@ void attachments_done(struct attachments *attachments);
  * empty list. Afterwards the items are sorted. */
 int attachments_decode(const struct json_at *at, void *dst, struct err *err);
 
-/* Finds the list of a GC's configuration: cni.dev/valid-attachments, else cni.dev/attachments. */
+/* Finds the list of a GC's configuration: cni.dev/valid-attachments, else cni.dev/attachments. A
+ * list in either comes before a null. */
 bool attachments_find(const struct json_at *config, struct json_at *ret);
 
 /* Removes every entry of the owner, those that `previous` names first; when it has none, the

@@ -4,7 +4,6 @@
  */
 #include "report.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <string.h>
 

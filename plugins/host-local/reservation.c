@@ -308,8 +308,10 @@ static int move_cursors(struct making *making, struct err *err)
                 if (r == 0)
                         continue;
                 (void)in_set(err, i, r);
-                while (i-- > 0)
-                        (void)store_write_cursor(making->store, i, &making->parts[i].cursor,
+                /* This one was written in part at most; there is nothing to put back if it was
+                 * none. */
+                for (size_t j = part->cursor.family != IP_UNSET ? i + 1 : i; j-- > 0;)
+                        (void)store_write_cursor(making->store, j, &making->parts[j].cursor,
                                                  &ignored);
                 return r;
         }

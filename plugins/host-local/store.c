@@ -298,8 +298,10 @@ static int read_entry(const struct store *store, unsigned flags, char text[stati
         }
         if (entry->state == ENTRY_HELD && (flags & STORE_BOOT) && boot_is_stale(&store->boot, fd))
                 entry->state = ENTRY_STALE;
-        if (n == (ssize_t)STORE_OWNER_MAX || memchr(text, '\0', (size_t)n))
-                n = 0; /* nothing that we or the reference plugin wrote: an owner without a name */
+        if (n == (ssize_t)STORE_OWNER_MAX)
+                return -EFBIG;
+        if (memchr(text, '\0', (size_t)n))
+                n = 0; /* what a power cut may leave: an owner without a name */
         parse_owner(text, (size_t)n, &entry->owner);
         return 0;
 }

@@ -3,7 +3,7 @@
 #define HOST_LOCAL_STORE_H
 
 /*
- * The network's directory: the only module of host-local that touches the disk.
+ * The network's directory: the only module that changes anything on the disk.
  *
  * Names and contents are those of the reference plugin, which may use the same directory at the
  * same time: a file per address, named by its text, with "CONTAINER-ID\r\nIFNAME" in it (only the
@@ -58,7 +58,7 @@ struct store_entry {
         char name[IP_TEXT_MAX];
         struct owner owner; /* borrowed during the visit */
         enum entry_state state;
-        int error;             /* errno, for ENTRY_UNREADABLE */
+        int error;             /* errno, for ENTRY_UNREADABLE; EFBIG: an owner that does not fit */
         bool debris;           /* empty for so long that its creator is gone */
         struct timespec mtime; /* only with STORE_DETAILS */
 };

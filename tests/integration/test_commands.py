@@ -498,3 +498,21 @@ def test_what_has_the_name_of_an_address_uses_it_up(data):
 def test_a_network_that_is_not_used_yet_has_its_range_sets(data):
     status = document(command("status", "--json", "--conf", "-", stdin=encode(network(data))))
     assert [(n["name"], n["held"], len(n["rangeSets"])) for n in status["networks"]] == [("net", 0, 1)]
+
+
+def test_status_judges_a_configuration_as_add_does(data):
+    route = {**network(data, routes=[{}]), "cniVersion": "0.2.0"}
+    assert command("status", "--conf", "-", stdin=encode(route)).rc == 0
+    two = {**network(data, ranges=[[{"subnet": "10.1.2.0/29"}], [{"subnet": "10.1.3.0/29"}]]), "cniVersion": "0.2.0"}
+    assert b"does not support more than 1 address" in command("status", "--conf", "-", stdin=encode(two)).err
+    unknown = {**network(data), "cniVersion": "9.9"}
+    assert b"incompatible CNI versions" in command("status", "--conf", "-", stdin=encode(unknown)).err
+    several = {"cniVersion": "1.0.0", "name": "n", "plugins": [network(data)]}
+    assert b"standard input is a list of plugins" in command("status", "--conf", "-", stdin=encode(several)).err
+
+
+def test_a_network_that_is_named_twice_is_told_once(data):
+    for name in ("b", "a"):
+        assert call("ADD", network(data, name)).rc == 0
+    listed = document(command("list", "--json", "--data-dir", data, "b", "a", "a"))["networks"]
+    assert [n["name"] for n in listed] == ["a", "b"]

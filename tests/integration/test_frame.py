@@ -7,6 +7,7 @@ better, the test says so.
 
 import json
 import os
+import pathlib
 import subprocess
 
 import pytest
@@ -637,3 +638,27 @@ def test_nothing_is_inherited_from_the_working_directory(data, tmp_path):
     done = call("ADD", config, cwd=tmp_path)
     assert done.rc == 0
     assert held(tmp_path / "relative/state/net") == {"10.1.2.2": b"c1\r\neth0"}
+
+
+def test_a_pipe_that_does_not_block_is_waited_for(program, data):
+    """A caller may have set O_NONBLOCK on its ends, which are ours as well."""
+    config = {**network(data), "cniVersion": "0.4.0"}
+    config["ipam"]["routes"] = [{"dst": "10.0.0.0/8"}] * 4000
+    to_us, from_us = os.pipe(), os.pipe()
+    os.set_blocking(to_us[0], False)
+    os.set_blocking(from_us[1], False)
+    process = subprocess.Popen(
+        [program.path], stdin=to_us[0], stdout=from_us[1], env=environment("ADD")
+    )
+    os.close(to_us[0])
+    os.close(from_us[1])
+    text = json.dumps(config).encode()
+    with os.fdopen(to_us[1], "wb") as stdin:
+        stdin.write(text[:10])
+        stdin.flush()
+        eventually(lambda: pathlib.Path(f"/proc/{process.pid}/stat").read_text().split()[2] == "S",
+                   "the program waits for more")
+        stdin.write(text[10:])
+    with os.fdopen(from_us[0], "rb") as stdout:
+        result = json.loads(stdout.read())
+    assert process.wait(timeout=60) == 0 and len(result["routes"]) == 4000

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import tempfile
 import time
 
@@ -968,9 +969,9 @@ GC = [
     ("both keys: the newer one counts",
      {"cni.dev/attachments": attachments(("c1", "eth0")),
       "cni.dev/valid-attachments": attachments(("c3", "eth0"))}, {"10.1.2.5", "10.1.2.6"}),
-    ("both keys: null is a list too",
+    ("both keys: a list comes before null",
      {"cni.dev/attachments": attachments(("c1", "eth0")), "cni.dev/valid-attachments": None},
-     {"10.1.2.6"}),
+     {"10.1.2.2", "10.1.2.6"}),
     ("unknown members", {"cni.dev/valid-attachments": [
         {"containerID": "c1", "ifname": "eth0", "x": 1, "config": {}}]}, {"10.1.2.2", "10.1.2.6"}),
 ]
@@ -1081,3 +1082,75 @@ def test_status_tells_what_makes_every_add_fail(data, break_it):
     add = call("ADD", network(data))
     assert (add.rc, add.code) == (1, 5)
     assert add.msg.split(": ")[-1] == done.msg.split(": ")[-1]
+
+
+# ---- what one bad file must not do ----
+
+
+@pytest.fixture
+def immutable():
+    """immutable(PATH): nobody can change or remove the file until the end of the test."""
+    paths = []
+
+    def do(path):
+        if subprocess.run(["chattr", "+i", path], capture_output=True).returncode != 0:
+            unavailable("the file system of the temporary directory has no immutable files")
+        paths.append(path)
+
+    yield do
+    for path in paths:
+        subprocess.run(["chattr", "-i", path], check=True)
+
+
+def test_a_stale_entry_that_cannot_be_dropped_is_in_nobodys_way(data, immutable):
+    config = network(data, reclaimOnBoot=True)
+    assert call("ADD", config).rc == 0 and call("ADD", config, id="c2").rc == 0
+    os.setxattr(data / "net/10.1.2.2", "user.cni-ipam.boot", b"0" * 36)
+    os.removexattr(data / "net/lock", "user.cni-ipam.boot")
+    immutable(data / "net/10.1.2.2")
+    done = call("ADD", config, id="c3")
+    assert done.rc == 0 and b"10.1.2.2: operation not permitted" in done.err
+    assert call("DEL", config, id="c2").rc == 0
+    assert sorted(held(data / "net")) == ["10.1.2.2", "10.1.2.4"]
+
+
+def test_gc_takes_a_list_before_a_null(data):
+    config = network(data)
+    assert call("ADD", config).rc == 0
+    valid = [{"containerID": "c1", "ifname": "eth0"}]
+    for keys in (("cni.dev/valid-attachments", "cni.dev/attachments"),
+                 ("cni.dev/attachments", "cni.dev/valid-attachments")):
+        done = call("GC", {**config, keys[0]: None, keys[1]: valid, "cniVersion": "1.1.0"})
+        assert done.rc == 0 and list(held(data / "net")) == ["10.1.2.2"]
+
+
+def test_an_unreadable_file_of_somebody_else_does_not_keep_a_container_from_going(data):
+    config = network(data)
+    assert call("ADD", config).rc == 0
+    (data / "net/10.1.2.6").write_bytes(b"other\r\neth0")
+    os.chown(data / "net/10.1.2.6", 65534, 65534)
+    (data / "net/10.1.2.6").chmod(0)
+    assert call("DEL", config, wrap=UNPRIVILEGED).rc == 0
+    assert list(held(data / "net")) == ["10.1.2.6"]
+    # Now nothing of c1 can be found: the unreadable one may be its own.
+    done = call("DEL", config, wrap=UNPRIVILEGED)
+    assert (done.rc, done.code, done.msg) == (1, 5, f"read {data}/net/10.1.2.6: permission denied")
+
+
+def test_an_unreadable_file_that_the_runtime_remembers_is_an_error(data):
+    config = network(data)
+    assert call("ADD", config).rc == 0
+    (data / "net/10.1.2.6").write_bytes(b"c1\r\neth0")
+    os.chown(data / "net/10.1.2.6", 65534, 65534)
+    (data / "net/10.1.2.6").chmod(0)
+    previous = {"cniVersion": "1.0.0", "ips": [{"address": "10.1.2.6/29"}]}
+    done = call("DEL", {**config, "prevResult": previous}, wrap=UNPRIVILEGED)
+    assert (done.rc, done.code) == (1, 5) and list(held(data / "net")) == ["10.1.2.6"]
+
+
+def test_check_does_not_take_a_stale_entry_for_held(data):
+    config = network(data)
+    assert call("ADD", config).rc == 0 and call("CHECK", config).rc == 0
+    os.setxattr(data / "net/10.1.2.2", "user.cni-ipam.boot", b"0" * 36)
+    for extra in ({}, {"prevResult": {"cniVersion": "1.0.0", "ips": [{"address": "10.1.2.2/29"}]}}):
+        assert call("CHECK", {**config, **extra}).msg.startswith("host-local: Failed to find address")

@@ -309,11 +309,11 @@ static const struct {
         { "{\"cni.dev/valid-attachments\":null}", true, 0 },
         { "{\"cni.dev/attachments\":[1]}", true, 1 },
         { "{\"cni.dev/attachments\":[1],\"cni.dev/valid-attachments\":[1,2]}", true, 2 },
-        { "{\"cni.dev/attachments\":[1],\"cni.dev/valid-attachments\":null}", true, 0 },
+        { "{\"cni.dev/attachments\":[1],\"cni.dev/valid-attachments\":null}", true, 1 },
         { "[]", false, 0 },
 };
 
-START_TEST(the_newer_key_counts_first)
+START_TEST(the_newer_key_counts_first_and_a_list_before_null)
 {
         struct json *document = NULL;
         struct json_at at;
@@ -460,7 +460,7 @@ static void add_tests(TCase *tests)
         if (unit_is_root("what_can_be_released_is_whatever_fails"))
                 tcase_add_test(tests, what_can_be_released_is_whatever_fails);
         unit_add_table(tests, a_list_of_attachments_is_read, decode_rows);
-        unit_add_table(tests, the_newer_key_counts_first, find_rows);
+        unit_add_table(tests, the_newer_key_counts_first_and_a_list_before_null, find_rows);
         unit_add_table(tests, what_is_not_attached_is_collected, collect_rows);
         tcase_add_test(tests, a_report_that_fails_ends_the_collection);
         if (unit_has_tags("a_sweep_drops_what_an_earlier_boot_left_once_a_boot"))

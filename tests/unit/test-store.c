@@ -205,7 +205,7 @@ START_TEST(an_owner_is_read_as_the_reference_plugin_reads_it)
 }
 END_TEST
 
-START_TEST(a_file_that_is_too_large_belongs_to_nobody)
+START_TEST(a_file_that_is_too_large_is_not_understood)
 {
         static char big[2 * STORE_OWNER_MAX];
         struct ip ip = hl_ip("10.0.0.1");
@@ -216,9 +216,7 @@ START_TEST(a_file_that_is_too_large_belongs_to_nobody)
         fresh(&store, dir);
         memset(big, 'a', sizeof(big));
         unit_write_bytes(dir, "10.0.0.1", big, sizeof(big));
-        ck_assert(store_look(&store, &ip, text, &entry));
-        ck_assert_int_eq((int)entry.state, ENTRY_HELD);
-        ck_assert_str_eq(entry.owner.container_id, "");
+        ck_assert(!store_look(&store, &ip, text, &entry));
         store_close(&store);
 }
 END_TEST
@@ -714,7 +712,7 @@ static void add_tests(TCase *tests)
         tcase_add_test(tests, a_file_that_cannot_be_written_leaves_nothing);
         tcase_add_test(tests, a_directory_that_is_gone_is_told);
         unit_add_table(tests, an_owner_is_read_as_the_reference_plugin_reads_it, content_rows);
-        tcase_add_test(tests, a_file_that_is_too_large_belongs_to_nobody);
+        tcase_add_test(tests, a_file_that_is_too_large_is_not_understood);
         tcase_add_test(tests, owners_are_compared);
         tcase_add_loop_test(tests, only_a_regular_file_is_an_entry, 0, 6);
         unit_add_table(tests, an_empty_file_is_debris_when_its_creator_must_be_gone, age_rows);
