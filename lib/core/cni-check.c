@@ -265,6 +265,8 @@ int cni_parse_args(const char *args, const struct cni_arg *known, size_t count, 
         if (!copy)
                 return err_oom(err);
         r = parse_pairs(copy, known, count, &unknown, &ignore, err);
+        if (r == 0 && !ignore)
+                r = buf_check(&unknown, err);
         if (r < 0 || ignore || unknown.len == 0)
                 return r;
         return err_text(err, -EINVAL, CNI_ERR_ENVIRONMENT, "ARGS: unknown args %s]",

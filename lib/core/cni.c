@@ -14,6 +14,7 @@
 
 #include "core/fs.h"
 #include "core/netns.h"
+#include "core/utf8.h"
 
 #define OUTPUT_MAX (32U * 1024U * 1024U)
 
@@ -375,6 +376,8 @@ int cni_command_end(const char *program, int r, const struct buf *out, struct er
                 if (r < 0)
                         (void)err_set(err, r, CNI_ERR_IO, "write to stdout");
         }
+        utf8_make_printable(err->msg);
+        utf8_make_printable(err->details);
         if (r < 0)
                 (void)fprintf(stderr, "%s: %s%s%s\n", program, err->msg, *err->details ? ": " : "",
                               err->details);
@@ -395,6 +398,7 @@ int cni_main(int argc, char **argv, const struct cni_plugin *plugin)
                 return 0;
         }
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk */
         occupy_standard_descriptors();
         buf_init(&frame.out, OUTPUT_MAX);
         r = run_frame(&frame, command, &err);

@@ -37,6 +37,13 @@ static const struct {
         { ELOOP, "too many levels of symbolic links" },
         { EDQUOT, "disk quota exceeded" },
         { ESTALE, "stale file handle" },
+        { ENODEV, "no such device" },
+        { EMLINK, "too many links" },
+        { ENOLCK, "no locks available" },
+        { ENOTEMPTY, "directory not empty" },
+        { EOVERFLOW, "value too large for defined data type" },
+        { ENOTSUP, "operation not supported" },
+        { EUCLEAN, "structure needs cleaning" },
 };
 
 const char *err_errno_text(int number)

@@ -15,13 +15,14 @@
 #include <sys/time.h>
 #include <time.h>
 
-/* Whether the failed call is to be made again: it was interrupted, or the descriptor, which our
- * caller may have made non-blocking, has now been waited for. */
+/* Whether the failed call is to be made again: it was interrupted, or it is on a standard
+ * descriptor, which our caller may have made non-blocking, and has now been waited for. A file that
+ * has nothing to give, such as /proc/kmsg, is not: a tenant may have named it. */
 static bool may_repeat(int fd, short events)
 {
         struct pollfd wait = { .fd = fd, .events = events };
 
-        if (errno == EAGAIN)
+        if (errno == EAGAIN && fd <= STDERR_FILENO)
                 return poll(&wait, 1, -1) >= 0 || errno == EINTR;
         return errno == EINTR;
 }

@@ -35,13 +35,15 @@ static bool is_local(int dirfd)
 void boot_init(struct boot *boot, int dirfd)
 {
         _cleanup_(closep) int fd = -1;
+        struct statfs fs;
         ssize_t n;
 
         boot->id[0] = '\0';
         if (!is_local(dirfd))
                 return;
         fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
+        /* Some container managers mount a file over it: then callers would disagree. */
+        if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
                 return;
         n = read(fd, boot->id, sizeof(boot->id) - 1);
         boot->id[n == sizeof(boot->id) - 1 ? n : 0] = '\0';

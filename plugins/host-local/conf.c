@@ -176,16 +176,22 @@ static int decode_runtime_config(const struct json_at *at, void *dst, struct err
         return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
 }
 
-#define PLACE_FIELDS                                                                       \
-        { "dataDir", json_decode_string, offsetof(struct ipam, data_dir), JSON_PLAIN },    \
-        {                                                                                  \
-                "reclaimOnBoot", json_decode_bool, offsetof(struct ipam, reclaim_on_boot), \
-                        JSON_PLAIN                                                         \
-        }
+/* For DEL, which must not fail for this: what is no boolean is false. */
+static int decode_bool_or_false(const struct json_at *at, void *dst, _unused_ struct err *err)
+{
+        struct err ignored;
+
+        (void)json_decode_bool(at, dst, &ignored);
+        return 0;
+}
 
 static int decode_ipam_place(const struct json_at *at, void *dst, struct err *err)
 {
-        static const struct json_field fields[] = { PLACE_FIELDS };
+        static const struct json_field fields[] = {
+                { "dataDir", json_decode_string, offsetof(struct ipam, data_dir), JSON_PLAIN },
+                { "reclaimOnBoot", decode_bool_or_false, offsetof(struct ipam, reclaim_on_boot),
+                  JSON_PLAIN },
+        };
         struct document *document = dst;
 
         document->has_ipam = true;
@@ -195,7 +201,9 @@ static int decode_ipam_place(const struct json_at *at, void *dst, struct err *er
 static int decode_ipam(const struct json_at *at, void *dst, struct err *err)
 {
         static const struct json_field fields[] = {
-                PLACE_FIELDS,
+                { "dataDir", json_decode_string, offsetof(struct ipam, data_dir), JSON_PLAIN },
+                { "reclaimOnBoot", json_decode_bool, offsetof(struct ipam, reclaim_on_boot),
+                  JSON_PLAIN },
                 { "type", json_decode_string, offsetof(struct ipam, type), JSON_PLAIN },
                 { "name", json_decode_string, offsetof(struct ipam, name), JSON_PLAIN },
                 RANGE_FIELDS(offsetof(struct ipam, single)),

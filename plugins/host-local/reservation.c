@@ -68,6 +68,7 @@ static int assign_requests(struct making *making, const struct ip_list *requeste
 {
         _cleanup_(buf_done) struct buf rest;
         char text[IP_TEXT_MAX];
+        size_t unmet = 0;
         int r;
 
         buf_init(&rest, sizeof(err->msg));
@@ -78,13 +79,14 @@ static int assign_requests(struct making *making, const struct ip_list *requeste
                 while (p < making->count &&
                        (making->parts[p].requested || !range_set_find(making->parts[p].set, ip)))
                         p++;
+                unmet += p == making->count;
                 if (p < making->count)
                         making->parts[p].requested = ip;
                 else
                         buf_printf(&rest, " %s", ip_format(ip, text));
         }
         r = check_gateways(making, err);
-        if (r == 0 && rest.len > 0)
+        if (r == 0 && unmet > 0)
                 r = err_text(err, -EADDRNOTAVAIL, CNI_ERR_INTERNAL,
                              "failed to allocate all requested IPs:%s", buf_text(&rest));
         return r;
@@ -158,8 +160,10 @@ static int make(struct making *making, struct part *part, const struct ip *ip, s
 /* Removes what is there and makes the file anew. */
 static int remake(struct making *making, struct part *part, const struct ip *ip, struct err *err)
 {
-        int r = store_remove(making->store, ip, err);
+        int r = store_check_current(making->store, err);
 
+        if (r == 0)
+                r = store_remove(making->store, ip, err);
         return r < 0 ? r : make(making, part, ip, err);
 }
 
@@ -232,8 +236,11 @@ static int make_any(struct making *making, struct part *part, size_t set, struct
         int r;
 
         buf_init(&ranges, sizeof(err->msg));
-        if (part->own_stale.family != IP_UNSET)
-                return remake(making, part, &part->own_stale, err);
+        if (part->own_stale.family != IP_UNSET) {
+                r = remake(making, part, &part->own_stale, err);
+                if (r != STORE_TAKEN)
+                        return r;
+        }
         if (store_read_cursor(making->store, set, &last, &warning) < 0) {
                 err_wrap(&warning, "Error retrieving last reserved ip: ");
                 making->log->warn(warning.msg);

@@ -88,6 +88,15 @@ static bool is_current(const struct store *store)
                same_file(&opened, &named);
 }
 
+int store_check_current(const struct store *store, struct err *err)
+{
+        if (is_current(store))
+                return 0;
+        return err_text(err, -EAGAIN, CNI_ERR_TRY_LATER,
+                        "lock '%s/lock' was deleted while it was held; try again later",
+                        store->path);
+}
+
 /* Returns 0, STORE_ABSENT, or an error. */
 static int open_directory(struct store *store, unsigned flags, struct err *err)
 {
@@ -109,7 +118,7 @@ static int open_directory(struct store *store, unsigned flags, struct err *err)
 int store_open(const char *path, unsigned flags, struct store *ret, struct err *err)
 {
         _cleanup_(store_close) struct store store = STORE_CLOSED;
-        int r;
+        int r = 0;
 
         for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
                 store_close(&store);
@@ -117,7 +126,7 @@ int store_open(const char *path, unsigned flags, struct store *ret, struct err *
                 r = open_directory(&store, flags, err);
                 if (r == 0 && !(flags & STORE_NO_LOCK))
                         r = take_lock(&store, err);
-                if (r == -ENOENT && store.dirfd >= 0)
+                if (r == -ENOENT && (store.dirfd >= 0 || (flags & STORE_CREATE)))
                         continue; /* the directory was deleted under us */
                 if (r != 0)
                         return r;
@@ -129,6 +138,8 @@ int store_open(const char *path, unsigned flags, struct store *ret, struct err *
                 store = STORE_CLOSED;
                 return 0;
         }
+        if (r == -ENOENT)
+                return r; /* it cannot be made: a symlink to nothing is in the way */
         return err_text(err, -EAGAIN, CNI_ERR_TRY_LATER,
                         "directory '%s' is deleted again and again; try again later", path);
 }
@@ -200,6 +211,7 @@ int store_create(struct store *store, const struct ip *ip, const struct owner *o
 {
         char name[IP_TEXT_MAX], text[STORE_OWNER_MAX + 1];
         _cleanup_(closep) int fd = -1;
+        struct stat st;
         int len, r;
 
         ip_format(ip, name);
@@ -214,6 +226,9 @@ int store_create(struct store *store, const struct ip *ip, const struct owner *o
                 return err_set(err, -errno, CNI_ERR_IO, "open %s/%s", store->path, name);
         boot_tag(&store->boot, fd); /* first: an untagged entry of a dead boot stays for good */
         r = fs_write_all(fd, text, (size_t)len);
+        if (r == 0 && fstat(fd, &st) == 0 && st.st_nlink == 0)
+                return STORE_TAKEN; /* under a deleted lock, somebody took the empty file for debris
+                                     */
         if (close(TAKE_FD(fd)) < 0 && r == 0)
                 r = -errno; /* some file systems find out here that they are full */
         if (r < 0) {

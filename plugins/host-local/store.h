@@ -85,6 +85,10 @@ int store_probe(const char *path, struct err *err);
 int store_create(struct store *store, const struct ip *ip, const struct owner *owner,
                  struct err *err);
 
+/* Whether the lock is still the one that everybody else takes: an error when it, or the directory,
+ * was deleted since. To be asked before something is removed that is not the caller's own. */
+int store_check_current(const struct store *store, struct err *err);
+
 /* Removes the file of an address. One that is gone is success. */
 int store_remove(struct store *store, const struct ip *ip, struct err *err);
 

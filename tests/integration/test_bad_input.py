@@ -157,7 +157,7 @@ NULLS_AND_NUMBERS = [
         )
     ),
     Row("reclaimOnBoot is a string", "ipam.reclaimOnBoot: must be true or false, not a string", 6,
-        ipam={"reclaimOnBoot": "yes"}, go="", place=True),
+        ipam={"reclaimOnBoot": "yes"}, go=""),
     Row("strictStatus is a number", "ipam.strictStatus: must be true or false, not a number", 6,
         ipam={"strictStatus": 1}, go=""),
 ]

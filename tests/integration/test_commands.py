@@ -516,3 +516,9 @@ def test_a_network_that_is_named_twice_is_told_once(data):
         assert call("ADD", network(data, name)).rc == 0
     listed = document(command("list", "--json", "--data-dir", data, "b", "a", "a"))["networks"]
     assert [n["name"] for n in listed] == ["a", "b"]
+
+
+def test_an_error_is_printable(data):
+    config = network(data, subnet="\x1b[31mX\x07")
+    done = command("status", "--conf", "-", stdin=encode(config))
+    assert done.rc == 1 and done.err == b"host-local: invalid CIDR address: ?[31mX?: ipam.subnet\n"

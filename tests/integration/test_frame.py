@@ -662,3 +662,10 @@ def test_a_pipe_that_does_not_block_is_waited_for(program, data):
     with os.fdopen(from_us[0], "rb") as stdout:
         result = json.loads(stdout.read())
     assert process.wait(timeout=60) == 0 and len(result["routes"]) == 4000
+
+
+def test_a_file_that_has_nothing_to_give_is_not_waited_for(data):
+    """A tenant may name one: it is a regular file, and would block for ever."""
+    if not os.path.exists("/proc/kmsg"):
+        harness.unavailable("there is no /proc/kmsg")
+    assert call("ADD", network(data, resolvConf="/proc/kmsg"), timeout=20).code in (5, 7)

@@ -1154,3 +1154,15 @@ def test_check_does_not_take_a_stale_entry_for_held(data):
     os.setxattr(data / "net/10.1.2.2", "user.cni-ipam.boot", b"0" * 36)
     for extra in ({}, {"prevResult": {"cniVersion": "1.0.0", "ips": [{"address": "10.1.2.2/29"}]}}):
         assert call("CHECK", {**config, **extra}).msg.startswith("host-local: Failed to find address")
+
+
+def test_a_boot_id_that_is_not_the_kernels_is_not_believed(data, mount, tmp_path):
+    """Some container managers mount a file over it; callers inside and outside would disagree."""
+    config = network(data, reclaimOnBoot=True)
+    assert call("ADD", config).rc == 0
+    (tmp_path / "boot_id").write_text("00000000-1111-2222-3333-444444444444\n")
+    mount("--bind", tmp_path / "boot_id", "/proc/sys/kernel/random/boot_id")
+    assert call("ADD", config, id="c2").rc == 0
+    assert sorted(held(data / "net")) == ["10.1.2.2", "10.1.2.3"]
+    with pytest.raises(OSError):
+        os.getxattr(data / "net/10.1.2.3", "user.cni-ipam.boot")
