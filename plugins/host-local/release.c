@@ -97,15 +97,12 @@ static bool is_valid(const struct attachments *attachments, const struct owner *
 struct search {
         struct store *store;
         const struct owner *owner;
-        const struct ipam_result *previous; /* what the caller remembers; may be NULL */
-        bool remove;                        /* DEL */
-        bool legacy;                        /* look for the old form */
-        size_t found;                       /* entries of the owner */
-        size_t old_form;                    /* entries of the old form with its id */
-        int failed;                         /* the first error, which is in first_err */
+        bool remove;     /* DEL */
+        bool legacy;     /* look for the old form */
+        size_t found;    /* entries of the owner */
+        size_t old_form; /* entries of the old form with its id */
+        int failed;      /* the first error, which is in first_err */
         struct err first_err;
-        int doubtful; /* the first entry that may be the owner's: it could not be read */
-        struct err doubt;
 };
 
 static void note_failure(struct search *search, int r, const struct err *err)
@@ -116,33 +113,14 @@ static void note_failure(struct search *search, int r, const struct err *err)
         }
 }
 
-static int unreadable(const struct search *search, const struct store_entry *entry, struct err *err)
-{
-        return err_set(err, -entry->error, CNI_ERR_IO, "read %s/%s", search->store->path,
-                       entry->name);
-}
-
-static bool is_remembered(const struct search *search, const struct ip *ip)
-{
-        for (size_t i = 0; search->previous && i < search->previous->ip_count; i++)
-                if (ip_equal(&search->previous->ips[i].address.ip, ip))
-                        return true;
-        return false;
-}
-
-/* An entry that cannot be read is a failure when it is known to be the owner's. Else it is one only
- * when nothing of the owner can be found, or one broken file would make every DEL fail. */
 static void note_unreadable(struct search *search, const struct store_entry *entry)
 {
         struct err err;
-        int r = unreadable(search, entry, &err);
 
-        if (is_remembered(search, &entry->ip)) {
-                note_failure(search, r, &err);
-        } else if (entry->error != EFBIG && search->doubtful == 0) {
-                search->doubtful = r;
-                search->doubt = err;
-        }
+        note_failure(search,
+                     err_set(&err, -entry->error, CNI_ERR_IO, "read %s/%s", search->store->path,
+                             entry->name),
+                     &err);
 }
 
 /* Returns whether the entry is gone. */
@@ -160,10 +138,11 @@ static int search_entry(const struct store_entry *entry, void *context, _unused_
         struct search *search = context;
         bool match;
 
-        if (entry->state == ENTRY_UNREADABLE) {
+        /* It may be the owner's: a DEL that succeeded without it would leak it for good. */
+        if (entry->state == ENTRY_UNREADABLE && entry->error != EFBIG)
                 note_unreadable(search, entry);
+        if (entry->state == ENTRY_UNREADABLE)
                 return 0;
-        }
         if (entry->state == ENTRY_EMPTY) {
                 if (entry->debris && search->remove)
                         remove_entry(search, &entry->ip);
@@ -203,16 +182,10 @@ static void search_previous(struct search *search, const struct ipam_result *pre
 /* Passes the first failure of the search on, when nothing worse has happened. */
 static int end_search(const struct search *search, int r, struct err *err)
 {
-        if (r < 0)
+        if (r < 0 || search->failed == 0)
                 return r;
-        if (search->failed < 0) {
-                *err = search->first_err;
-                return search->failed;
-        }
-        if (search->doubtful == 0 || search->found + search->old_form > 0)
-                return 0;
-        *err = search->doubt;
-        return search->doubtful;
+        *err = search->first_err;
+        return search->failed;
 }
 
 int release_addresses(struct store *store, const struct owner *owner,
@@ -227,9 +200,7 @@ int release_addresses(struct store *store, const struct owner *owner,
 int release_owner(struct store *store, const struct owner *owner,
                   const struct ipam_result *previous, struct err *err)
 {
-        struct search search = {
-                .store = store, .owner = owner, .previous = previous, .remove = true
-        };
+        struct search search = { .store = store, .owner = owner, .remove = true };
         int r;
 
         search_previous(&search, previous);
@@ -274,12 +245,9 @@ static int collect_entry(const struct store_entry *entry, void *context, struct 
 {
         struct collection *collection = context;
         const struct release_report *report = collection->report;
-        struct err unreadable_err;
 
         if (entry->state == ENTRY_UNREADABLE) {
-                int r = unreadable(&collection->search, entry, &unreadable_err);
-
-                note_failure(&collection->search, r, &unreadable_err);
+                note_unreadable(&collection->search, entry);
                 return 0;
         }
         if (!is_garbage(collection, entry))
