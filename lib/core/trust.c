@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "core/buf.h"
 #include "core/fs.h"
@@ -65,7 +66,17 @@ static bool climbs(const char *path)
         return false;
 }
 
-/* One line without its newline, white space around it cut off. */
+/* Whether a '#' stands behind white space. */
+static bool has_comment(const char *value)
+{
+        for (const char *at = value; (at = strchr(at, '#')); at++)
+                if (at > value && strchr(" \t\r", at[-1]))
+                        return true;
+        return false;
+}
+
+/* One line without its newline, white space around it cut off. A comment behind a path is refused:
+ * if it were cut off, a directory "/srv/a #1" would allow all of "/srv/a". */
 static int parse_line(struct trust *trust, char *line, unsigned number, struct err *err)
 {
         char *key = line + strspn(line, " \t\r"), *value = strchr(key, '=');
@@ -84,6 +95,9 @@ static int parse_line(struct trust *trust, char *line, unsigned number, struct e
         if (*value != '/' || climbs(value))
                 return err_text(err, -EINVAL, CNI_ERR_CONFIG,
                                 "line %u: root must be an absolute path", number);
+        if (has_comment(value))
+                return err_text(err, -EINVAL, CNI_ERR_CONFIG,
+                                "line %u: a comment needs a line of its own", number);
         if (trust->count == ROOTS_MAX)
                 return err_text(err, -EINVAL, CNI_ERR_CONFIG, "line %u: more than %d roots", number,
                                 ROOTS_MAX);
@@ -109,6 +123,19 @@ int trust_parse(const char *text, struct trust *ret, struct err *err)
         return 0;
 }
 
+/* As trust_parse(), for the bytes of a file: a NUL in them must not hide what follows. */
+static int parse_file(const struct buf *file, struct trust *ret, struct err *err)
+{
+        const char *text = buf_text(file);
+        unsigned number = 1;
+
+        if (strlen(text) == file->len)
+                return trust_parse(text, ret, err);
+        for (; *text; text++)
+                number += *text == '\n';
+        return err_text(err, -EINVAL, CNI_ERR_CONFIG, "line %u: there is a NUL byte", number);
+}
+
 int trust_load(const char *path, struct trust *ret, struct err *err)
 {
         static const struct trust built_in_only;
@@ -127,7 +154,7 @@ int trust_load(const char *path, struct trust *ret, struct err *err)
         r = fs_read(fd, &text);
         if (r < 0)
                 (void)err_set(err, r, CNI_ERR_IO, "read %s", path);
-        else if ((r = trust_parse(buf_text(&text), ret, err)) < 0)
+        else if ((r = parse_file(&text, ret, err)) < 0)
                 err_wrap(err, "%s: ", path);
         buf_done(&text);
         return r;
@@ -169,18 +196,53 @@ static int refuse(const struct walk *walk, const char *name, const char *why, st
                         *name ? name : "/", why);
 }
 
-/* Nobody but root and ourselves may have made it or may change it. A symlink has no mode. */
-static int check(const struct walk *walk, const char *name, const struct stat *st, struct err *err)
+/* Whether the O_PATH descriptor has an ACL. The kernel keeps none that says no more than a mode. */
+static int has_acl(const struct walk *walk, const char *name, int fd, bool *ret, struct err *err)
+{
+        char path[32]; /* because fgetxattr(2) takes no O_PATH descriptor */
+        ssize_t n;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        n = getxattr(path, "system.posix_acl_access", NULL, 0);
+        if (n < 0 && errno != ENODATA && errno != EOPNOTSUPP) {
+                (void)err_set(err, -errno, CNI_ERR_IO, "read the ACL of '%s' for %s", name,
+                              walk->path);
+                return -EPERM; /* without /proc, the path itself is not what is missing */
+        }
+        *ret = n >= 0;
+        return 0;
+}
+
+/* Nobody else may write it. With an ACL, the group bits of the mode are the most that a user named
+ * in it gets; so they tell enough, unless it is group 0 that excuses them. */
+static int check_writers(const struct walk *walk, const char *name, int fd, const struct stat *st,
+                         struct err *err)
+{
+        bool acl = false;
+        int r;
+
+        if (st->st_mode & S_IWOTH)
+                return refuse(walk, name, "is writable by everyone", err);
+        if (!(st->st_mode & S_IWGRP))
+                return 0;
+        if (st->st_gid != 0)
+                return refuse(walk, name, "is writable by its group", err);
+        r = has_acl(walk, name, fd, &acl, err);
+        if (r < 0)
+                return r;
+        return acl ? refuse(walk, name, "has an ACL that may let others write", err) : 0;
+}
+
+/* Nobody but root and ourselves may have made it or may change it. A symlink has no mode, and in a
+ * sticky directory it is the owner of the next component who counts. */
+static int check(const struct walk *walk, const char *name, int fd, const struct stat *st,
+                 struct err *err)
 {
         if (st->st_uid != 0 && st->st_uid != geteuid())
                 return refuse(walk, name, "belongs to another user", err);
         if (S_ISLNK(st->st_mode) || (S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX)))
                 return 0;
-        if (st->st_mode & S_IWOTH)
-                return refuse(walk, name, "is writable by everyone", err);
-        if ((st->st_mode & S_IWGRP) && st->st_gid != 0)
-                return refuse(walk, name, "is writable by its group", err);
-        return 0;
+        return check_writers(walk, name, fd, st, err);
 }
 
 /* Starts the walk at the root directory, with `rest` to go. */
@@ -195,7 +257,7 @@ static int start_at_root(struct walk *walk, struct err *err)
         walk->fd = fd;
         if (fstat(fd, &st) < 0)
                 return err_set(err, -errno, CNI_ERR_IO, "stat /");
-        return check(walk, "", &st, err);
+        return check(walk, "", fd, &st, err);
 }
 
 /* Puts the target of the symlink `fd` in front of the rest. */
@@ -210,7 +272,7 @@ static int splice_link(struct walk *walk, int fd, const char *name, struct err *
         target[n] = '\0';
         if (++walk->links > LINKS_MAX)
                 return err_set(err, -ELOOP, CNI_ERR_IO, "open %s", walk->path);
-        len = snprintf(joined, sizeof(joined), "%s/%s", target, walk->rest);
+        len = snprintf(joined, sizeof(joined), "%s%s", target, walk->rest); /* "" or "/..." */
         if (n == 0 || len < 0 || (size_t)len >= sizeof(joined))
                 return refuse(walk, name, "is a symlink that leads too far", err);
         memcpy(walk->rest, joined, (size_t)len + 1);
@@ -246,12 +308,12 @@ static int step(struct walk *walk, const char *name, struct err *err)
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return err_set(err, -errno, CNI_ERR_IO, "open %s", walk->path);
-        r = check(walk, name, &st, err);
+        r = check(walk, name, fd, &st, err);
         if (r < 0)
                 return r;
         if (S_ISLNK(st.st_mode))
                 return splice_link(walk, fd, name, err);
-        if (!S_ISDIR(st.st_mode) && walk->rest[strspn(walk->rest, "/")] != '\0')
+        if (!S_ISDIR(st.st_mode) && *walk->rest) /* if only a slash, as for open(2) */
                 return err_set(err, -ENOTDIR, CNI_ERR_IO, "open %s", walk->path);
         closep(&walk->fd);
         walk->fd = TAKE_FD(fd);
@@ -264,11 +326,16 @@ static int open_end(const struct walk *walk, int parent, const char *name, int f
 {
         _cleanup_(closep) int fd = -1;
         struct stat walked, opened;
+        int r;
 
         if (fstat(walk->fd, &walked) < 0)
                 return err_set(err, -errno, CNI_ERR_IO, "open %s", walk->path);
         if (flags == 0 && S_ISDIR(walked.st_mode))
                 return err_set(err, -EISDIR, CNI_ERR_IO, "open %s", walk->path);
+        /* A sticky directory as well: here is no next component. */
+        r = check_writers(walk, name, walk->fd, &walked, err);
+        if (r < 0)
+                return r;
         if (S_ISDIR(walked.st_mode)) {
                 parent = walk->fd; /* a link to "/" has no name there */
                 name = ".";

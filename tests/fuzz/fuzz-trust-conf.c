@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < trust.count; i++) {
                 fuzz_must(trust.roots[i][0] == '/');
                 fuzz_must(!strstr(trust.roots[i], "/../") && !strchr(trust.roots[i], '\n'));
+                fuzz_must(!strstr(trust.roots[i], " #") && !strstr(trust.roots[i], "\t#"));
         }
         trust_done(&trust);
         return 0;

@@ -5,6 +5,7 @@
  */
 #include "core/trust.h"
 
+#include <endian.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -24,6 +25,7 @@ struct thing {
         uid_t uid;
         gid_t gid;
         const char *target;
+        uint16_t acl; /* what an ACL gives to NOBODY, as far as the mode's group bits let it */
 };
 
 #define DIR_(path_, mode_)                                 \
@@ -44,6 +46,39 @@ struct thing {
                 .target = (target_)                                             \
         }
 
+#define ACL_(path_, mode_, acl_)                                \
+        {                                                       \
+                .path = (path_), .mode = (mode_), .acl = (acl_) \
+        }
+
+/* As the kernel keeps it: a version, then the entries. */
+static int set_acl(const char *path, uint16_t permissions)
+{
+        struct {
+                uint32_t version;
+                struct {
+                        uint16_t tag, permissions;
+                        uint32_t id;
+                } entries[5];
+        } acl = { htole32(2),
+                  { { htole16(0x01), htole16(6), htole32(UINT32_MAX) }, /* owner */
+                    { htole16(0x02), htole16(permissions), htole32(NOBODY) },
+                    { htole16(0x04), 0, htole32(UINT32_MAX) },          /* group */
+                    { htole16(0x10), htole16(7), htole32(UINT32_MAX) }, /* mask */
+                    { htole16(0x20), 0, htole32(UINT32_MAX) } } };      /* others */
+
+        return setxattr(path, "system.posix_acl_access", &acl, sizeof(acl), 0);
+}
+
+/* Whether files may have ACLs where the tests put them. */
+static bool has_acls(const char *what)
+{
+        if (geteuid() != 0 || set_acl(unit_base, 5) < 0 ||
+            removexattr(unit_base, "system.posix_acl_access") < 0 || chmod(unit_base, 0755) < 0)
+                return unit_leave_out(what, "root, and ACLs in /tmp");
+        return true;
+}
+
 static void make_thing(const char *dir, const struct thing *thing)
 {
         char path[UNIT_PATH_MAX], target[2 * UNIT_PATH_MAX];
@@ -57,13 +92,15 @@ static void make_thing(const char *dir, const struct thing *thing)
                 (void)snprintf(target, sizeof(target), "%s%s", below ? dir : "",
                                thing->target + below);
                 ck_assert_int_eq(symlink(target, path), 0);
-        } else if (S_ISFIFO(thing->mode)) {
-                ck_assert_int_eq(mkfifo(path, 0600), 0);
+        } else if (!S_ISREG(thing->mode)) {
+                ck_assert_int_eq(mknod(path, thing->mode, 0), 0); /* a device that nobody has */
         } else {
                 unit_write(dir, thing->path, "content");
         }
         if (thing->uid || thing->gid)
                 ck_assert_int_eq(lchown(path, thing->uid, thing->gid), 0);
+        if (thing->acl)
+                ck_assert_int_eq(set_acl(path, thing->acl), 0);
         if (!S_ISLNK(thing->mode))
                 ck_assert_int_eq(chmod(path, thing->mode & 07777), 0);
 }
@@ -88,6 +125,13 @@ struct row {
         int code;
 };
 
+#define REFUSED(name, why) "@ is not trusted: '" name "' " why
+#define BY_ALL(name)       REFUSED(name, "is writable by everyone")
+#define BY_GROUP(name)     REFUSED(name, "is writable by its group")
+#define BY_ACL(name)       REFUSED(name, "has an ACL that may let others write")
+#define FOREIGN(name)      REFUSED(name, "belongs to another user")
+#define OUTSIDE            "@ is not below a directory that configuration may name"
+
 /* What an ordinary user may test as well. */
 static const struct row rows[] = {
         { { FILE_("f", 0600) }, "/f", 0, NULL, 0 },
@@ -98,22 +142,33 @@ static const struct row rows[] = {
         { { DIR_("d", 0755) }, "/d", O_DIRECTORY, NULL, 0 },
         { { DIR_("d", 0755) }, "/d/", O_DIRECTORY, NULL, 0 },
         { { DIR_("d", 0755), FILE_("d/f", 0644) }, "//d///f", 0, NULL, 0 },
-        { { FILE_("f", 0644) }, "/f//", 0, NULL, 0 }, /* no use and no harm */
+        /* a slash behind it says that it is a directory */
+        { { FILE_("f", 0644) }, "/f/", 0, "open @: not a directory", 5 },
+        { { FILE_("f", 0644) }, "/f//", 0, "open @: not a directory", 5 },
+        { { FILE_("f", 0644) }, "/f/.", 0, "open @: not a directory", 5 },
+        { { FILE_("f", 0644), LINK_("l", "f") }, "/l/", 0, "open @: not a directory", 5 },
+        { { FILE_("f", 0644), LINK_("l", "f/") }, "/l", 0, "open @: not a directory", 5 },
+        { { FILE_("f", 0644) }, "/f/", O_PATH, "open @: not a directory", 5 },
+        { { DIR_("d", 0755), LINK_("l", "d") }, "/l/", O_DIRECTORY, NULL, 0 },
+        { { DIR_("d", 0755), LINK_("l", "d/") }, "/l", O_DIRECTORY, NULL, 0 },
         /* modes */
-        { { FILE_("f", 0602) }, "/f", 0, "@ is not trusted: 'f' is writable by everyone", 7 },
-        { { FILE_("f", 01602) }, "/f", 0, "@ is not trusted: 'f' is writable by everyone", 7 },
-        { { DIR_("d", 0777), FILE_("d/f", 0644) },
-          "/d/f",
-          0,
-          "@ is not trusted: 'd' is writable by everyone",
-          7 },
+        { { FILE_("f", 0602) }, "/f", 0, BY_ALL("f"), 7 },
+        { { FILE_("f", 01602) }, "/f", 0, BY_ALL("f"), 7 },
+        { { DIR_("d", 0777), FILE_("d/f", 0644) }, "/d/f", 0, BY_ALL("d"), 7 },
         { { DIR_("d", 01777), FILE_("d/f", 0644) }, "/d/f", 0, NULL, 0 }, /* sticky */
-        { { DIR_("d", 0777) },
-          "/d",
+        { { DIR_("d", 0777) }, "/d", O_DIRECTORY, BY_ALL("d"), 7 },
+        /* sticky counts on the owner of the next component, and here is none */
+        { { DIR_("d", 01777) }, "/d", O_DIRECTORY, BY_ALL("d"), 7 },
+        { { DIR_("d", 01777) }, "/d", O_PATH, BY_ALL("d"), 7 },
+        { { DIR_("d", 01777) }, "/d/.", O_DIRECTORY, BY_ALL("."), 7 },
+        { { DIR_("d", 01777), LINK_("l", "d") }, "/l", O_DIRECTORY, BY_ALL("d"), 7 },
+        { { DIR_("d", 01777), DIR_("d/e", 0755) }, "/d/e", O_DIRECTORY, NULL, 0 },
+        { { DIR_("d", 01777), DIR_("d/e", 0755), LINK_("l", "d/e/..") },
+          "/l",
           O_DIRECTORY,
-          "@ is not trusted: 'd' is writable by everyone",
+          BY_ALL(".."),
           7 },
-        { { DIR_("d", 01777) }, "/d", O_DIRECTORY, NULL, 0 },
+        { { DIR_("d", 01755) }, "/d", O_DIRECTORY, NULL, 0 },
         /* links */
         { { FILE_("f", 0644), LINK_("l", "f") }, "/l", 0, NULL, 0 },
         { { FILE_("f", 0644), LINK_("l", "@/f") }, "/l", 0, NULL, 0 },
@@ -135,11 +190,7 @@ static const struct row rows[] = {
         { { LINK_("l", "/") }, "/l", O_DIRECTORY, NULL, 0 },
         /* a link may lead out of the roots where nobody else can write */
         { { LINK_("l", "/usr") }, "/l/bin", O_DIRECTORY, NULL, 0 },
-        { { DIR_("d", 0777), FILE_("d/f", 0644), LINK_("l", "d/f") },
-          "/l",
-          0,
-          "@ is not trusted: 'd' is writable by everyone",
-          7 },
+        { { DIR_("d", 0777), FILE_("d/f", 0644), LINK_("l", "d/f") }, "/l", 0, BY_ALL("d"), 7 },
         { { LINK_("l", "none") }, "/l", 0, "open @: no such file or directory", 5 },
         { { LINK_("l", "l") }, "/l", 0, "open @: too many levels of symbolic links", 5 },
         { { LINK_("l", "m"), LINK_("m", "l") },
@@ -154,74 +205,53 @@ static const struct row rows[] = {
         { { FILE_("f", 0644) }, "/f/x", 0, "open @: not a directory", 5 },
         { { { .path = "p", .mode = S_IFIFO | 0600 } }, "/p", 0, "open @: invalid argument", 5 },
         { { { .path = "p", .mode = S_IFIFO | 0600 } }, "/p", O_PATH, NULL, 0 },
+        { { { .path = "c", .mode = S_IFCHR | 0600 } }, "/c", 0, "open @: invalid argument", 5 },
+        { { { .path = "s", .mode = S_IFSOCK | 0600 } }, "/s", 0, "open @: invalid argument", 5 },
+        { { { .path = "s", .mode = S_IFSOCK | 0600 } }, "/s", O_PATH, NULL, 0 },
         { { DIR_("d", 0755) }, "/d", O_PATH, NULL, 0 },
         { { FILE_("f", 0644), LINK_("l", "f") }, "/l", O_PATH, NULL, 0 },
         { { { .path = NULL } }, "/none", 0, "open @: no such file or directory", 5 },
         { { { .path = NULL } }, "/none/f", 0, "open @: no such file or directory", 5 },
         /* ".." in the path that was given */
-        { { FILE_("f", 0644), DIR_("d", 0755) },
-          "/d/../f",
-          0,
-          "@ is not below a directory that configuration may name",
-          7 },
-        { { { .path = NULL } },
-          "/..",
-          O_DIRECTORY,
-          "@ is not below a directory that configuration may name",
-          7 },
+        { { FILE_("f", 0644), DIR_("d", 0755) }, "/d/../f", 0, OUTSIDE, 7 },
+        { { { .path = NULL } }, "/..", O_DIRECTORY, OUTSIDE, 7 },
         { { FILE_("..f", 0644) }, "/..f", 0, NULL, 0 },
         /* a neighbour whose name begins like the root's */
-        { { { .path = NULL } },
-          "x/f",
-          0,
-          "@ is not below a directory that configuration may name",
-          7 },
+        { { { .path = NULL } }, "x/f", 0, OUTSIDE, 7 },
 };
 
 /* What needs files of others. */
 static const struct row root_rows[] = {
-        { { { .path = "f", .mode = S_IFREG | 0600, .uid = NOBODY } },
-          "/f",
-          0,
-          "@ is not trusted: 'f' belongs to another user",
-          7 },
+        { { { .path = "f", .mode = S_IFREG | 0600, .uid = NOBODY } }, "/f", 0, FOREIGN("f"), 7 },
         { { { .path = "d", .mode = S_IFDIR | 0700, .uid = NOBODY }, FILE_("d/f", 0644) },
           "/d/f",
           0,
-          "@ is not trusted: 'd' belongs to another user",
+          FOREIGN("d"),
           7 },
         /* sticky or not, its owner can exchange things */
         { { { .path = "d", .mode = S_IFDIR | 01777, .uid = NOBODY }, FILE_("d/f", 0644) },
           "/d/f",
           0,
-          "@ is not trusted: 'd' belongs to another user",
+          FOREIGN("d"),
           7 },
         /* what somebody put into a sticky directory */
         { { DIR_("d", 01777), { .path = "d/f", .mode = S_IFREG | 0644, .uid = NOBODY } },
           "/d/f",
           0,
-          "@ is not trusted: 'f' belongs to another user",
+          FOREIGN("f"),
           7 },
         { { DIR_("d", 01777), FILE_("f", 0644), FOREIGN_LINK("d/l", "../f") },
           "/d/l",
           0,
-          "@ is not trusted: 'l' belongs to another user",
+          FOREIGN("l"),
           7 },
         /* links of others, and links of root to things of others */
-        { { FILE_("f", 0644), FOREIGN_LINK("l", "f") },
-          "/l",
-          0,
-          "@ is not trusted: 'l' belongs to another user",
-          7 },
-        { { DIR_("d", 0755), FOREIGN_LINK("l", "d") },
-          "/l/f",
-          0,
-          "@ is not trusted: 'l' belongs to another user",
-          7 },
+        { { FILE_("f", 0644), FOREIGN_LINK("l", "f") }, "/l", 0, FOREIGN("l"), 7 },
+        { { DIR_("d", 0755), FOREIGN_LINK("l", "d") }, "/l/f", 0, FOREIGN("l"), 7 },
         { { { .path = "f", .mode = S_IFREG | 0644, .uid = NOBODY }, LINK_("l", "f") },
           "/l",
           0,
-          "@ is not trusted: 'f' belongs to another user",
+          FOREIGN("f"),
           7 },
         { { { .path = "d", .mode = S_IFDIR | 0755, .uid = NOBODY },
             FILE_("d/f", 0644),
@@ -229,20 +259,16 @@ static const struct row root_rows[] = {
             LINK_("l", "d/../f") },
           "/l",
           0,
-          "@ is not trusted: 'd' belongs to another user",
+          FOREIGN("d"),
           7 },
         /* groups */
         { { FILE_("f", 0660) }, "/f", 0, NULL, 0 }, /* group 0 */
         { { { .path = "f", .mode = S_IFREG | 0640, .gid = NOBODY } }, "/f", 0, NULL, 0 },
-        { { { .path = "f", .mode = S_IFREG | 0660, .gid = NOBODY } },
-          "/f",
-          0,
-          "@ is not trusted: 'f' is writable by its group",
-          7 },
+        { { { .path = "f", .mode = S_IFREG | 0660, .gid = NOBODY } }, "/f", 0, BY_GROUP("f"), 7 },
         { { { .path = "d", .mode = S_IFDIR | 0775, .gid = NOBODY }, FILE_("d/f", 0644) },
           "/d/f",
           0,
-          "@ is not trusted: 'd' is writable by its group",
+          BY_GROUP("d"),
           7 },
         { { DIR_("d", 0775), FILE_("d/f", 0644) }, "/d/f", 0, NULL, 0 },
         { { { .path = "d", .mode = S_IFDIR | 01775, .gid = NOBODY }, FILE_("d/f", 0644) },
@@ -250,6 +276,29 @@ static const struct row root_rows[] = {
           0,
           NULL,
           0 },
+        { { { .path = "d", .mode = S_IFDIR | 01775, .gid = NOBODY } },
+          "/d",
+          O_DIRECTORY,
+          BY_GROUP("d"),
+          7 },
+};
+
+/* The group bits of a file with an ACL are not its group's, but the most that the ACL gives. */
+static const struct row acl_rows[] = {
+        { { ACL_("f", S_IFREG | 0660, 6) }, "/f", 0, BY_ACL("f"), 7 },
+        { { ACL_("f", S_IFREG | 0640, 4) }, "/f", 0, NULL, 0 },
+        { { ACL_("f", S_IFREG | 0640, 6) }, "/f", 0, NULL, 0 },
+        { { { .path = "f", .mode = S_IFREG | 0660, .gid = NOBODY, .acl = 6 } },
+          "/f",
+          0,
+          BY_GROUP("f"),
+          7 },
+        { { ACL_("d", S_IFDIR | 0770, 7), FILE_("d/f", 0644) }, "/d/f", 0, BY_ACL("d"), 7 },
+        { { ACL_("d", S_IFDIR | 0750, 7), FILE_("d/f", 0644) }, "/d/f", 0, NULL, 0 },
+        { { ACL_("d", S_IFDIR | 0770, 7) }, "/d", O_DIRECTORY, BY_ACL("d"), 7 },
+        { { ACL_("d", S_IFDIR | 01770, 7) }, "/d", O_DIRECTORY, BY_ACL("d"), 7 },
+        { { ACL_("d", S_IFDIR | 01770, 7), FILE_("d/f", 0644) }, "/d/f", 0, NULL, 0 },
+        { { ACL_("p", S_IFIFO | 0660, 6) }, "/p", O_PATH, BY_ACL("p"), 7 },
 };
 
 static void try_row(const struct row *row)
@@ -285,6 +334,40 @@ END_TEST
 START_TEST(what_others_own_or_may_change_is_refused)
 {
         try_row(&root_rows[_i]);
+}
+END_TEST
+
+START_TEST(what_an_acl_may_let_others_change_is_refused)
+{
+        try_row(&acl_rows[_i]);
+}
+END_TEST
+
+static void open_without_proc(const char *dir)
+{
+        char want[2 * UNIT_PATH_MAX];
+        struct err err;
+        int fd = -7, r;
+
+        ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+        ck_assert_int_eq(mount("none", "/", "", MS_REC | MS_PRIVATE, ""), 0);
+        ck_assert_int_eq(mount("none", "/proc", "tmpfs", 0, ""), 0);
+        make_thing(dir, &(struct thing)FILE_("f", 0660));
+        r = open_below(dir, "/f", 0, &fd, &err);
+        ck_assert_int_eq(umount("/proc"), 0);
+        (void)snprintf(want, sizeof(want),
+                       "read the ACL of 'f' for %s/f: no such file or directory", dir);
+        unit_assert_err(r, &err, CNI_ERR_IO, want);
+        ck_assert_int_eq(r, -EPERM);
+        ck_assert_int_eq(fd, -7);
+}
+
+/* And it does not look as if the file were missing, which callers take lightly. */
+START_TEST(an_acl_that_cannot_be_read_is_a_refusal)
+{
+        char dir[UNIT_PATH_MAX];
+
+        unit_in_child(open_without_proc, unit_dir(dir));
 }
 END_TEST
 
@@ -570,7 +653,11 @@ static const struct {
         { "# one\nroot = /a/b c\n\nroot = /a/b c\n", "/a/b c;/a/b c;", NULL },
         { "root = /\n", "/;", NULL },
         { "root = /a=b\n", "/a=b;", NULL },
-        { "root = /a # no comment here\n", "/a # no comment here;", NULL },
+        { "root = /a#b\n", "/a#b;", NULL },
+        { "root = /a #b\n", NULL, "line 1: a comment needs a line of its own" },
+        { "\nroot = /a\t# b\n", NULL, "line 2: a comment needs a line of its own" },
+        { "root = /a b\r #", NULL, "line 1: a comment needs a line of its own" },
+        { "root = # /a\n", NULL, "line 1: root must be an absolute path" },
         { "root = /...\n", "/...;", NULL },
         { "root = relative\n", NULL, "line 1: root must be an absolute path" },
         { "\nroot =\n", NULL, "line 2: root must be an absolute path" },
@@ -652,6 +739,16 @@ static void load_files(_unused_ const char *dir)
         r = trust_load("/etc/cni-ipam.conf", &trust, &err);
         unit_assert_err(r, &err, CNI_ERR_CONFIG, "/etc/cni-ipam.conf: line 2: unknown key 'log'");
 
+        /* A text has no NUL; what stands behind one must not go unread. */
+        unit_write_bytes("/etc", "cni-ipam.conf", "root = /a\n\0log = /x\n", 19);
+        r = trust_load("/etc/cni-ipam.conf", &trust, &err);
+        unit_assert_err(r, &err, CNI_ERR_CONFIG, "/etc/cni-ipam.conf: line 2: there is a NUL byte");
+        unit_write_bytes("/etc", "cni-ipam.conf", "\0", 1);
+        r = trust_load("/etc/cni-ipam.conf", &trust, &err);
+        unit_assert_err(r, &err, CNI_ERR_CONFIG, "/etc/cni-ipam.conf: line 1: there is a NUL byte");
+        unit_write("/etc", "cni-ipam.conf", "");
+        unit_assert_ok(trust_load("/etc/cni-ipam.conf", &trust, &err), &err);
+
         /* The file itself must pass the walk. */
         ck_assert_int_eq(chmod("/etc/cni-ipam.conf", 0666), 0);
         r = trust_load("/etc/cni-ipam.conf", &trust, &err);
@@ -676,6 +773,10 @@ static void add_tests(TCase *tests)
         unit_add_table(tests, a_path_is_walked_and_each_step_checked, rows);
         if (unit_is_root("what_others_own_or_may_change_is_refused"))
                 unit_add_table(tests, what_others_own_or_may_change_is_refused, root_rows);
+        if (has_acls("what_an_acl_may_let_others_change_is_refused"))
+                unit_add_table(tests, what_an_acl_may_let_others_change_is_refused, acl_rows);
+        if (unit_is_root("an_acl_that_cannot_be_read_is_a_refusal"))
+                tcase_add_test(tests, an_acl_that_cannot_be_read_is_a_refusal);
         if (unit_is_root("what_is_exchanged_meanwhile_is_not_opened"))
                 unit_add_table(tests, what_is_exchanged_meanwhile_is_not_opened, race_rows);
         tcase_add_test(tests, the_right_file_is_opened_for_reading);

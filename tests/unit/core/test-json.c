@@ -419,6 +419,62 @@ START_TEST(a_member_is_found_as_the_decoder_finds_it)
 }
 END_TEST
 
+/* ---- objects whose keys are not known ---- */
+
+/* Appends "PATH=TEXT " for each member. */
+static int list_member(const struct json_at *at, void *dst, struct err *err)
+{
+        char path[64];
+        const char *text = "-";
+        int r = json_is_null(at) ? 0 : json_decode_text(at, &text, err);
+
+        if (r < 0)
+                return r;
+        json_path(at, path, sizeof(path));
+        buf_printf(dst, "%s=%s ", path, text);
+        return 0;
+}
+
+static int list_members(const struct json_at *at, void *dst, struct err *err)
+{
+        return json_members(at, list_member, dst, err);
+}
+
+static const struct {
+        const char *text, *want, *error;
+} member_rows[] = {
+        { "{}", "", NULL },
+        { "{\"b\":\"1\",\"a\":\"2\"}", "o.b=1 o.a=2 ", NULL },
+        { "{\"a\":\"1\",\"A\":\"2\",\"a\":null}", "o.a=1 o.A=2 o.a=- ", NULL },
+        { "{\"\":\"x\"}", "o.=x ", NULL },
+        { "{\"a\":\"1\",\"b\":2,\"c\":3}", "o.a=1 ", "o.b: must be a string, not a number" },
+        { "[]", "", "o: must be an object, not a list" },
+        { "7", "", "o: must be an object, not a number" },
+};
+
+START_TEST(members_with_unknown_keys_are_walked_in_order)
+{
+        static const struct json_field fields[] = { { "o", list_members, 0, JSON_PLAIN } };
+        struct document document;
+        struct err err;
+        struct buf buf;
+        char text[128];
+        int r;
+
+        (void)snprintf(text, sizeof(text), "{\"o\":%s}", member_rows[_i].text);
+        document = parse(text);
+        buf_init(&buf, 1000);
+        r = json_object(&document.at, fields, 1, &buf, &err);
+        if (member_rows[_i].error)
+                unit_assert_err(r, &err, CNI_ERR_DECODE, member_rows[_i].error);
+        else
+                unit_assert_ok(r, &err);
+        ck_assert_str_eq(buf_text(&buf), member_rows[_i].want);
+        buf_done(&buf);
+        json_free(document.json);
+}
+END_TEST
+
 START_TEST(a_path_that_is_too_long_is_cut)
 {
         struct json_at top = { 0 }, a = { .parent = &top, .key = "abcdef" },
@@ -527,6 +583,30 @@ START_TEST(keys_are_escaped_too)
 }
 END_TEST
 
+START_TEST(the_compact_layout_has_no_blanks)
+{
+        struct json_writer w;
+        struct buf buf;
+
+        buf_init(&buf, 1000);
+        json_writer_init_compact(&w, &buf);
+        json_begin(&w, NULL, '{');
+        json_put_string(&w, "a:", "x, <y>");
+        json_begin(&w, "l", '[');
+        json_put_i64(&w, NULL, -1);
+        json_put_null(&w, NULL);
+        json_begin(&w, NULL, '{');
+        json_end(&w, '}');
+        json_end(&w, ']');
+        json_put_null(&w, "n");
+        json_put_bool(&w, "b", false);
+        json_end(&w, '}');
+        ck_assert_str_eq(buf_text(&buf), "{\"a:\":\"x, \\u003cy\\u003e\",\"l\":[-1,null,{}],"
+                                         "\"n\":null,\"b\":false}");
+        buf_done(&buf);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
         unit_add_table(tests, only_strict_json_is_taken, text_rows);
@@ -537,10 +617,12 @@ static void add_tests(TCase *tests)
         unit_add_table(tests, members_are_decoded_by_their_rows, person_rows);
         unit_add_table(tests, an_error_in_a_list_names_its_path, list_rows);
         tcase_add_test(tests, a_member_is_found_as_the_decoder_finds_it);
+        unit_add_table(tests, members_with_unknown_keys_are_walked_in_order, member_rows);
         tcase_add_test(tests, a_path_that_is_too_long_is_cut);
         tcase_add_test(tests, the_layout_is_that_of_go);
         unit_add_table(tests, texts_are_escaped_as_go_does, escape_rows);
         tcase_add_test(tests, keys_are_escaped_too);
+        tcase_add_test(tests, the_compact_layout_has_no_blanks);
 }
 
 UNIT_MAIN("json", add_tests)

@@ -200,6 +200,60 @@ START_TEST(a_failed_replacement_leaves_things_as_they_were)
 }
 END_TEST
 
+/* ---- several files ---- */
+
+#define MANY 150 /* more than are open at the same time */
+
+/* Files f0, f1, ... with their own names as text. */
+static void name_files(struct fs_file *files, char names[][24], size_t count, bool durable)
+{
+        for (size_t i = 0; i < count; i++) {
+                (void)snprintf(names[i], sizeof(names[i]), "f%zu", i);
+                files[i] = (struct fs_file){ names[i], names[i], strlen(names[i]), durable };
+        }
+}
+
+START_TEST(many_files_are_replaced)
+{
+        struct fs_file files[MANY];
+        char dir[UNIT_PATH_MAX], names[MANY][24];
+        struct err err;
+        int fd = open(unit_dir(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        unit_write(dir, "f7", "a text that is longer than the new one");
+        name_files(files, names, MANY, _i == 1);
+        unit_assert_ok(fs_replace_all(fd, files, MANY, 0600, &err), &err);
+        ck_assert_uint_eq(unit_count(dir), MANY);
+        for (size_t i = 0; i < MANY; i++)
+                ck_assert_str_eq(unit_read(dir, names[i]), names[i]);
+        unit_assert_ok(fs_replace_all(fd, NULL, 0, 0600, &err), &err);
+        close(fd);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_replaced_leaves_no_temporary_one)
+{
+        struct fs_file files[3];
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], names[3][24];
+        struct err err;
+        int fd = open(unit_dir(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        ck_assert_int_eq(mkdir(unit_path(dir, "f1", path), 0755), 0);
+        name_files(files, names, 3, true);
+        unit_assert_err(fs_replace_all(fd, files, 3, 0600, &err), &err, CNI_ERR_IO,
+                        "write f1: is a directory");
+        ck_assert_uint_eq(unit_count(dir), 2);
+        ck_assert_str_eq(unit_read(dir, "f0"), "f0");
+        files[2].name = "none/f2"; /* before any is in place */
+        files[0].bytes = "xx";
+        unit_assert_err(fs_replace_all(fd, files, 3, 0600, &err), &err, CNI_ERR_IO,
+                        "write none/f2: no such file or directory");
+        ck_assert_uint_eq(unit_count(dir), 2);
+        ck_assert_str_eq(unit_read(dir, "f0"), "f0");
+        close(fd);
+}
+END_TEST
+
 /* ---- directories ---- */
 
 static const struct {
@@ -515,6 +569,8 @@ static void add_tests(TCase *tests)
         tcase_add_test(tests, what_a_killed_process_left_is_in_nobodys_way);
         tcase_add_test(tests, a_symlink_is_replaced_and_not_followed);
         tcase_add_test(tests, a_failed_replacement_leaves_things_as_they_were);
+        tcase_add_loop_test(tests, many_files_are_replaced, 0, 2);
+        tcase_add_test(tests, a_file_that_cannot_be_replaced_leaves_no_temporary_one);
         unit_add_table(tests, a_directory_is_made_with_its_parents, directory_rows);
         tcase_add_test(tests, relative_directories_and_the_umask_are_minded);
         tcase_add_test(tests, the_root_is_there);

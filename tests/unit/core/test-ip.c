@@ -227,6 +227,97 @@ START_TEST(networks_are_read_and_written_as_go_does)
 }
 END_TEST
 
+/* whereabouts-plugin.md 1.2, 1.5, 6.2 rows 9 to 12; what else Go before 1.17 took. NULL: neither an
+ * address nor, with "/24" behind it, a network. */
+static const struct {
+        const char *text, *want;
+} lenient_rows[] = {
+        { "192.168.1.5", "192.168.1.5" },
+        { "00192.00168.1.5", "192.168.1.5" },
+        { "000000192.168.1.25", "192.168.1.25" },
+        { "00192.00168.01.209", "192.168.1.209" },
+        { "000.00.0.0000", "0.0.0.0" },
+        { "010.8.09.077", "10.8.9.77" }, /* decimal, never octal */
+        { "000000000000000000000000000000000000000000000000000000000000000010.0.0.1", "10.0.0.1" },
+        { "2001:db8:480:603d:0304:0403:000:0000", "2001:db8:480:603d:304:403::" },
+        { "2001:db8:5422:0005::", "2001:db8:5422:5::" },
+        { "00fd::00001", "fd::1" },
+        { "00000::", "::" },
+        { "::ffff:010.031.0.07", "10.31.0.7" },
+        { "64:ff9b::00192.0.02.033", "64:ff9b::c000:221" },
+        { "fd00::", "fd00::" },
+        { "", NULL },
+        { "0", NULL },
+        { "00", NULL },
+        { ".", NULL },
+        { "0256.1.1.1", NULL },
+        { "1.2.3", NULL },
+        { "01.02.03.", NULL },
+        { "01.02.03.04.05", NULL },
+        { "0x1.2.3.4", NULL },
+        { "00a.1.1.1", NULL },
+        { " 01.2.3.4", NULL },
+        { "01.2.3.4 ", NULL },
+        { "01.2.3.-4", NULL },
+        { "012345::", NULL },
+        { "0g::", NULL },
+        { ":::", NULL },
+        { "fe80::01%eth0", NULL },
+        { "1111111111111111111111111111111111111111111111111111111111111111.0.0.1", NULL },
+};
+
+START_TEST(a_lenient_parser_takes_leading_zeros)
+{
+        char text[IPNET_TEXT_MAX], with_prefix[256];
+        struct ip got = { .family = 99 };
+        struct ipnet got_net = { .prefix = 77 };
+        int r = ip_parse_lenient(lenient_rows[_i].text, &got);
+
+        (void)snprintf(with_prefix, sizeof(with_prefix), "%s/%s", lenient_rows[_i].text,
+                       strstr(lenient_rows[_i].text, "ffff:") ? "0120" : "024");
+        if (!lenient_rows[_i].want) {
+                ck_assert_int_eq(r, -EINVAL);
+                ck_assert_uint_eq(got.family, 99);
+                ck_assert_int_eq(ipnet_parse_lenient(with_prefix, &got_net), -EINVAL);
+                ck_assert_uint_eq(got_net.prefix, 77);
+                return;
+        }
+        ck_assert_int_eq(r, 0);
+        ck_assert_str_eq(ip_format(&got, text), lenient_rows[_i].want);
+        ck_assert_int_eq(ipnet_parse_lenient(with_prefix, &got_net), 0);
+        ck_assert_uint_eq(got_net.prefix, 24);
+        ck_assert(ip_equal(&got_net.ip, &got));
+}
+END_TEST
+
+static const char *const bad_lenient_nets[] = {
+        "",          "/",          "00192.0.0.1",   "00192.0.0.1/",   "00192.0.0.1/33",
+        "/24",       "fd00::/129", "00192.0.0.1/x", "00192.0.0.1/-1", "00192.0.0.1/24/24",
+        "0/0",       "fd00::/",    "01.2.3.4/ 24",  "01.2.3.4 /24",   "::ffff:1.2.3.4/95",
+        "1.2.3.4/a",
+};
+
+START_TEST(a_lenient_network_still_needs_a_prefix)
+{
+        struct ipnet got = { .prefix = 77 };
+
+        ck_assert_int_eq(ipnet_parse_lenient(bad_lenient_nets[_i], &got), -EINVAL);
+        ck_assert_uint_eq(got.prefix, 77);
+}
+END_TEST
+
+/* What the strict parser takes is the same for the lenient one. */
+START_TEST(strict_texts_mean_the_same_to_the_lenient_parser)
+{
+        struct ip strict, lenient;
+
+        if (ip_parse(ip_rows[_i].text, &strict) < 0)
+                return;
+        ck_assert_int_eq(ip_parse_lenient(ip_rows[_i].text, &lenient), 0);
+        ck_assert(ip_equal(&strict, &lenient));
+}
+END_TEST
+
 START_TEST(the_longest_texts_fit)
 {
         char text[IPNET_TEXT_MAX];
@@ -384,6 +475,9 @@ static void add_tests(TCase *tests)
         tcase_add_loop_test(tests, every_byte_of_ipv4_is_written_in_decimal, 0, 256);
         tcase_add_loop_test(tests, ipv6_texts_agree_with_the_c_library, 0, 3);
         unit_add_table(tests, networks_are_read_and_written_as_go_does, net_rows);
+        unit_add_table(tests, a_lenient_parser_takes_leading_zeros, lenient_rows);
+        unit_add_table(tests, a_lenient_network_still_needs_a_prefix, bad_lenient_nets);
+        unit_add_table(tests, strict_texts_mean_the_same_to_the_lenient_parser, ip_rows);
         tcase_add_test(tests, the_longest_texts_fit);
         unit_add_table(tests, neighbours_lie_side_by_side, next_rows);
         unit_add_table(tests, addresses_have_an_order, order_rows);
