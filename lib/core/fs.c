@@ -15,6 +15,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+#define FILES_AT_ONCE 64U /* fs_replace_all(): descriptors are few */
+
 /* Whether the failed call is to be made again: it was interrupted, or it is on a standard
  * descriptor, which our caller may have made non-blocking, and has now been waited for. A file that
  * has nothing to give, such as /proc/kmsg, is not: a tenant may have named it. */
@@ -81,43 +83,118 @@ int fs_write_all(int fd, const void *bytes, size_t len)
         return 0;
 }
 
-/* Creates the temporary file, complete and on disk. Returns 0 or -errno. */
-static int write_temporary(int dirfd, const char *name, const void *bytes, size_t len, mode_t mode)
+/* A file on its way to its name. */
+struct pending {
+        char temporary[256];
+        int fd;
+};
+
+/* Creates the temporary file, complete. Returns 0 or -errno. */
+static int write_temporary(int dirfd, const struct fs_file *file, mode_t mode,
+                           struct pending *pending)
 {
-        _cleanup_(closep) int fd = -1;
         int r;
 
+        (void)snprintf(pending->temporary, sizeof(pending->temporary), ".%s.%ld", file->name,
+                       (long)getpid());
         /* A left-over of a killed process; a live one has another pid. */
-        if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+        if (unlinkat(dirfd, pending->temporary, 0) < 0 && errno != ENOENT)
                 return -errno;
-        fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-        if (fd < 0)
+        pending->fd = openat(dirfd, pending->temporary,
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+        if (pending->fd < 0)
                 return -errno;
-        r = fs_write_all(fd, bytes, len);
-        if (r == 0 && fsync(fd) < 0)
-                r = -errno;
+        r = fs_write_all(pending->fd, file->bytes, file->len);
+        /* Started for all before any is waited for, so that they get to the disk together. It is
+         * fsync(2) that promises. */
+        if (r == 0 && file->durable)
+                (void)sync_file_range(pending->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
         return r;
+}
+
+/* Closes a complete file and gives it its name. Returns 0 or -errno. */
+static int put_in_place(int dirfd, const struct fs_file *file, struct pending *pending)
+{
+        if (close(TAKE_FD(pending->fd)) < 0)
+                return -errno; /* some file systems find out here that they are full */
+        if (renameat(dirfd, pending->temporary, dirfd, file->name) < 0)
+                return -errno;
+        pending->temporary[0] = '\0';
+        return 0;
+}
+
+/* Returns 0, or -errno and the file that failed. */
+static int replace_files(int dirfd, const struct fs_file *files, size_t count, mode_t mode,
+                         struct pending *pending, size_t *ret_failed)
+{
+        int r = 0;
+
+        for (*ret_failed = 0; *ret_failed < count; ++*ret_failed) {
+                r = write_temporary(dirfd, &files[*ret_failed], mode, &pending[*ret_failed]);
+                if (r < 0)
+                        return r;
+        }
+        for (*ret_failed = 0; *ret_failed < count; ++*ret_failed)
+                if (files[*ret_failed].durable && fsync(pending[*ret_failed].fd) < 0)
+                        return -errno;
+        for (*ret_failed = 0; *ret_failed < count; ++*ret_failed) {
+                r = put_in_place(dirfd, &files[*ret_failed], &pending[*ret_failed]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* As fs_replace_all() without the directory, for as many as may be open at the same time. */
+static int replace_some(int dirfd, const struct fs_file *files, size_t count, mode_t mode,
+                        struct err *err)
+{
+        struct pending pending[FILES_AT_ONCE] = { 0 };
+        size_t failed;
+        int r;
+
+        for (size_t i = 0; i < count; i++)
+                pending[i].fd = -1;
+        r = replace_files(dirfd, files, count, mode, pending, &failed);
+        if (r == 0)
+                return 0;
+        for (size_t i = 0; i < count; i++) {
+                closep(&pending[i].fd);
+                if (pending[i].temporary[0]) /* the first error is the one to tell */
+                        (void)unlinkat(dirfd, pending[i].temporary, 0);
+        }
+        return err_set(err, r, CNI_ERR_IO, "write %s", files[failed].name);
+}
+
+int fs_replace_all(int dirfd, const struct fs_file *files, size_t count, mode_t mode,
+                   struct err *err)
+{
+        const struct fs_file *durable = NULL;
+
+        for (size_t i = 0; i < count; i++) {
+                if (strlen(files[i].name) > 200)
+                        return err_set(err, -ENAMETOOLONG, CNI_ERR_IO, "write %s", files[i].name);
+                if (files[i].durable)
+                        durable = &files[i];
+        }
+        for (size_t i = 0; i < count; i += FILES_AT_ONCE) {
+                size_t some = count - i < FILES_AT_ONCE ? count - i : FILES_AT_ONCE;
+                int r = replace_some(dirfd, files + i, some, mode, err);
+
+                if (r < 0)
+                        return r;
+        }
+        if (durable && fsync(dirfd) < 0)
+                return err_set(err, -errno, CNI_ERR_IO, "write %s", durable->name);
+        return 0;
 }
 
 int fs_replace(int dirfd, const char *name, const void *bytes, size_t len, mode_t mode,
                struct err *err)
 {
-        char temporary[256];
-        int r;
+        const struct fs_file file = { name, bytes, len, true };
 
-        if (strlen(name) > 200)
-                return err_set(err, -ENAMETOOLONG, CNI_ERR_IO, "write %s", name);
-        (void)snprintf(temporary, sizeof(temporary), ".%s.%ld", name, (long)getpid());
-        r = write_temporary(dirfd, temporary, bytes, len, mode);
-        if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
-                r = -errno;
-        if (r < 0) {
-                (void)unlinkat(dirfd, temporary, 0); /* the first error is the one to tell */
-                return err_set(err, r, CNI_ERR_IO, "write %s", name);
-        }
-        if (fsync(dirfd) < 0)
-                return err_set(err, -errno, CNI_ERR_IO, "write %s", name);
-        return 0;
+        return fs_replace_all(dirfd, &file, 1, mode, err);
 }
 
 /* mkdir(2) that takes an existing directory, also behind a symlink, for done. */

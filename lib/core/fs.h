@@ -9,6 +9,7 @@
  * no symlink at that name.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -36,6 +37,18 @@ int fs_write_all(int fd, const void *bytes, size_t len);
  * rename, fsync of the directory. `name` is at most 200 bytes long. */
 int fs_replace(int dirfd, const char *name, const void *bytes, size_t len, mode_t mode,
                struct err *err);
+
+/* The same for several, at little more than the price of one: all are written before any is waited
+ * for. Each file is whole or not at all; on failure some may be in place. A file that is not
+ * `durable` may be empty, old or missing after a power cut. */
+struct fs_file {
+        const char *name;
+        const void *bytes;
+        size_t len;
+        bool durable;
+};
+int fs_replace_all(int dirfd, const struct fs_file *files, size_t count, mode_t mode,
+                   struct err *err);
 
 /* Makes a directory and its missing parents. An error names the path that could not be made. */
 int fs_make_directories(const char *path, mode_t mode, struct err *err);

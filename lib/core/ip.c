@@ -6,6 +6,7 @@
 #include "core/ip.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,6 +84,40 @@ int ipnet_parse(const char *text, struct ipnet *ret)
         net.prefix = (uint8_t)(net.mapped ? prefix - 96 : prefix);
         *ret = net;
         return 0;
+}
+
+/* Copies the text without the leading zeros of its numbers; false when it cannot be an address. */
+static bool cut_zeros(const char *text, char ret[static 64])
+{
+        size_t len = 0;
+        bool start = true; /* of a number */
+
+        for (; *text; text++) {
+                bool digit = isxdigit((unsigned char)*text);
+
+                if (start && *text == '0' && isxdigit((unsigned char)text[1]))
+                        continue;
+                if (len == 63)
+                        return false;
+                ret[len++] = *text;
+                start = !digit;
+        }
+        ret[len] = '\0';
+        return true;
+}
+
+int ip_parse_lenient(const char *text, struct ip *ret)
+{
+        char strict[64];
+
+        return cut_zeros(text, strict) ? ip_parse(strict, ret) : -EINVAL;
+}
+
+int ipnet_parse_lenient(const char *text, struct ipnet *ret)
+{
+        char strict[64];
+
+        return cut_zeros(text, strict) ? ipnet_parse(strict, ret) : -EINVAL;
 }
 
 static unsigned group(const struct ip *ip, int i)

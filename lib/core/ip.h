@@ -44,6 +44,11 @@ int ip_parse(const char *text, struct ip *ret);
  * Returns 0 or -EINVAL. */
 int ipnet_parse(const char *text, struct ipnet *ret);
 
+/* As the two above, for programs that always took leading zeros: "00192.00168.1.5" is decimal, and
+ * groups of IPv6 may have more than four digits as long as the first ones are zeros. */
+int ip_parse_lenient(const char *text, struct ip *ret);
+int ipnet_parse_lenient(const char *text, struct ipnet *ret);
+
 /* Write the text into `text` and return it. An unset address becomes "<nil>". */
 const char *ip_format(const struct ip *ip, char text[static IP_TEXT_MAX]);
 const char *ipnet_format(const struct ipnet *net, char text[static IPNET_TEXT_MAX]);

@@ -15,6 +15,12 @@ void json_writer_init(struct json_writer *w, struct buf *buf)
         *w = (struct json_writer){ .buf = buf, .empty = true };
 }
 
+void json_writer_init_compact(struct json_writer *w, struct buf *buf)
+{
+        json_writer_init(w, buf);
+        w->compact = true;
+}
+
 static void put_text(struct json_writer *w, const char *text)
 {
         size_t len = strlen(text);
@@ -45,6 +51,8 @@ static void put_text(struct json_writer *w, const char *text)
 
 static void new_line(struct json_writer *w)
 {
+        if (w->compact)
+                return;
         buf_putc(w->buf, '\n');
         for (unsigned i = 0; i < w->depth; i++)
                 buf_puts(w->buf, "    ");
@@ -60,7 +68,7 @@ static void lead(struct json_writer *w, const char *key)
         }
         if (key) {
                 put_text(w, key);
-                buf_puts(w->buf, ": ");
+                buf_puts(w->buf, w->compact ? ":" : ": ");
         }
         w->empty = false;
 }
@@ -105,4 +113,10 @@ void json_put_bool(struct json_writer *w, const char *key, bool value)
 {
         lead(w, key);
         buf_puts(w->buf, value ? "true" : "false");
+}
+
+void json_put_null(struct json_writer *w, const char *key)
+{
+        lead(w, key);
+        buf_puts(w->buf, "null");
 }

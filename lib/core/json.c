@@ -214,6 +214,24 @@ int json_list(const struct json_at *at,
         return 0;
 }
 
+int json_members(const struct json_at *at,
+                 int (*each)(const struct json_at *at, void *dst, struct err *err), void *dst,
+                 struct err *err)
+{
+        if (!cJSON_IsObject(node(at)))
+                return wrong_type(at, "an object", err);
+        for (const cJSON *member = node(at)->child; member; member = member->next) {
+                struct json_at inner = { .value = (const struct json *)(const void *)member,
+                                         .parent = at,
+                                         .key = member->string };
+                int r = each(&inner, dst, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int json_text(const struct json_at *at, const char **ret, struct err *err)
 {
         if (!cJSON_IsString(node(at)))
@@ -236,6 +254,11 @@ int json_decode_string(const struct json_at *at, void *dst, struct err *err)
         free(*owner);
         *owner = copy;
         return 0;
+}
+
+int json_decode_text(const struct json_at *at, void *dst, struct err *err)
+{
+        return json_text(at, dst, err);
 }
 
 int json_decode_bool(const struct json_at *at, void *dst, struct err *err)

@@ -63,6 +63,13 @@ int json_list(const struct json_at *at,
               int (*decode)(const struct json_at *at, void *dst, struct err *err), void *dst,
               struct err *err);
 
+/* Calls `each` for each member of an object, in document order, always with the same dst: for
+ * objects whose keys are not known. Keys stand as they are written and may come twice; members that
+ * are null are handed over as they are. */
+int json_members(const struct json_at *at,
+                 int (*each)(const struct json_at *at, void *dst, struct err *err), void *dst,
+                 struct err *err);
+
 /* The number of elements of a list or members of an object; 0 for anything else. */
 size_t json_count(const struct json_at *at);
 
@@ -75,6 +82,9 @@ bool json_member(const struct json_at *at, const char *name, struct json_at *ret
 /* Decoders. They refuse a value of another type with CNI_ERR_DECODE and its path. */
 int json_decode_string(const struct json_at *at, void *dst, struct err *err); /* char **; the old
                                                                                  one is freed */
+int json_decode_text(const struct json_at *at, void *dst, struct err *err);   /* const char **,
+                                                                                 borrowed from the
+                                                                                 document */
 int json_decode_bool(const struct json_at *at, void *dst, struct err *err);   /* bool * */
 int json_decode_i64(const struct json_at *at, void *dst, struct err *err);    /* int64_t * */
 
@@ -94,10 +104,14 @@ struct json_writer {
         struct buf *buf;
         unsigned depth;
         bool empty;       /* nothing was written yet at this depth */
+        bool compact;     /* set by json_writer_init_compact() */
         bool replacement; /* write invalid UTF-8 as the character U+FFFD, not as its escape */
 };
 
 void json_writer_init(struct json_writer *w, struct buf *buf);
+
+/* The same in one line without blanks, as json.Marshal writes: for what machines read. */
+void json_writer_init_compact(struct json_writer *w, struct buf *buf);
 
 /* `key` is NULL for the top value and in lists. `bracket` is '{' or '['. */
 void json_begin(struct json_writer *w, const char *key, char bracket);
@@ -106,6 +120,7 @@ void json_put_string(struct json_writer *w, const char *key, const char *text);
 void json_put_i64(struct json_writer *w, const char *key, int64_t number);
 void json_put_u64(struct json_writer *w, const char *key, uint64_t number);
 void json_put_bool(struct json_writer *w, const char *key, bool value);
+void json_put_null(struct json_writer *w, const char *key);
 
 static inline void json_freep(struct json **document)
 {

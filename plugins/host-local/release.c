@@ -6,91 +6,6 @@
 
 #include <string.h>
 
-/* ---- attachments ---- */
-
-void attachments_done(struct attachments *attachments)
-{
-        for (size_t i = 0; i < attachments->count; i++) {
-                free((void *)(uintptr_t)attachments->items[i].container_id);
-                free((void *)(uintptr_t)attachments->items[i].ifname);
-        }
-        free(attachments->items);
-        *attachments = (struct attachments){ 0 };
-}
-
-static int compare_owners(const void *a, const void *b)
-{
-        const struct owner *x = a, *y = b;
-        int order = strcmp(x->container_id, y->container_id);
-
-        return order ? order : strcmp(x->ifname, y->ifname);
-}
-
-static int decode_attachment(const struct json_at *at, void *dst, struct err *err)
-{
-        static const struct json_field fields[] = {
-                { "containerID", json_decode_string, offsetof(struct owner, container_id),
-                  JSON_PLAIN },
-                { "ifname", json_decode_string, offsetof(struct owner, ifname), JSON_PLAIN },
-        };
-        struct attachments *attachments = dst;
-        struct owner *owner = &attachments->items[attachments->count++];
-        char path[512];
-        int r = json_object(at, fields, ARRAY_SIZE(fields), owner, err);
-
-        if (r < 0 || (owner->container_id && owner->ifname))
-                return r;
-        /* Half an attachment would protect nothing, and its container would lose its address. */
-        json_path(at, path, sizeof(path));
-        return err_text(err, -EINVAL, CNI_ERR_DECODE, "%s: containerID or ifname is missing", path);
-}
-
-int attachments_decode(const struct json_at *at, void *dst, struct err *err)
-{
-        struct attachments *attachments = dst;
-        int r;
-
-        if (json_is_null(at))
-                return 0;
-        attachments->items = calloc(json_count(at) + 1, sizeof(*attachments->items));
-        if (!attachments->items)
-                return err_oom(err);
-        r = json_list(at, decode_attachment, attachments, err);
-        if (r == 0 && attachments->count > 0)
-                qsort(attachments->items, attachments->count, sizeof(*attachments->items),
-                      compare_owners);
-        return r;
-}
-
-bool attachments_find(const struct json_at *config, struct json_at *ret)
-{
-        static const char *const keys[] = { "cni.dev/valid-attachments", "cni.dev/attachments" };
-        bool found = false;
-
-        for (size_t i = 0; i < ARRAY_SIZE(keys) && (!found || json_is_null(ret)); i++)
-                found |= json_member(config, keys[i], ret);
-        return found;
-}
-
-/* The first attachment that is not before the owner, so that "" as ifname finds any of the id. */
-static bool is_valid(const struct attachments *attachments, const struct owner *owner)
-{
-        size_t low = 0, high = attachments->count;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (compare_owners(&attachments->items[middle], owner) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        if (low == attachments->count)
-                return false;
-        return owner_is(owner, &attachments->items[low]) ||
-               owner_is_legacy(owner, &attachments->items[low]);
-}
-
 /* ---- DEL and CHECK ---- */
 
 /* A pass over the directory on behalf of an owner. */
@@ -237,7 +152,8 @@ static bool is_garbage(const struct collection *collection, const struct store_e
 {
         if (entry->state == ENTRY_EMPTY)
                 return entry->debris;
-        return collection->valid ? !is_valid(collection->valid, &entry->owner)
+        return collection->valid ? !attachments_have(collection->valid, entry->owner.container_id,
+                                                     entry->owner.ifname)
                                  : entry->state == ENTRY_STALE;
 }
 

@@ -9,25 +9,9 @@
 
 #include <stdbool.h>
 
-#include "core/json.h"
+#include "core/attachment.h"
 #include "core/result.h"
 #include "store.h"
-
-/* The attachments that a GC must leave alone. */
-struct attachments {
-        struct owner *items; /* owned, as are their texts */
-        size_t count;
-};
-
-void attachments_done(struct attachments *attachments);
-
-/* Decoder of a list of {"containerID", "ifname"} into an empty struct attachments. null is the
- * empty list. Afterwards the items are sorted. */
-int attachments_decode(const struct json_at *at, void *dst, struct err *err);
-
-/* Finds the list of a GC's configuration: cni.dev/valid-attachments, else cni.dev/attachments. A
- * list in either comes before a null. */
-bool attachments_find(const struct json_at *config, struct json_at *ret);
 
 /* Removes every entry of the owner, those that `previous` names first; when it has none, the
  * entries of the old form with its container id. Everything that can be removed is, then the first

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_DIGEST_H
+#define HTTP_DIGEST_H
+
+/*
+ * SHA-256 of a list of fields, as the name of a file; random names. By OpenSSL.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+#define DIGEST_TEXT_MAX 65
+
+/* Lower-case hex SHA-256 of the texts with a NUL between each two. */
+int digest_fields(const char *const *fields, size_t count, char ret[static DIGEST_TEXT_MAX],
+                  struct err *err);
+
+/* A number that nobody can foretell. */
+int digest_random(uint64_t *ret, struct err *err);
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * D/lock   never unlinked; whoever has its flock leads
+ * D/sock   only the leader binds it, and unlinks it before he unlocks
+ *
+ * A participant believes nothing but an answer that it could acknowledge: any other end of the
+ * connection means that the leader is gone, or takes back what he did for us. The leader therefore
+ * never closes a connection whose acknowledgement is open: he shuts its receiving side, which makes
+ * a later acknowledgement fail at the sender, and looks once more for one that came before.
+ */
+#include "group.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "core/clock.h"
+#include "core/fs.h"
+
+#define BACKLOG         4096
+#define REQUEST_WAIT_MS 20 /* from a connection to its request */
+#define ACK_WAIT_MS     1000
+#define PAUSE_MIN_MS    2
+#define PAUSE_SPAN_MS   9
+
+static const char acknowledgement[] = "ack";
+
+/* The directory of one server and account, opened. */
+struct place {
+        struct sockaddr_un address; /* of D/sock */
+        int dirfd, lock;
+};
+
+static void place_done(struct place *place)
+{
+        closep(&place->lock);
+        closep(&place->dirfd);
+}
+
+/* ---- the directory ---- */
+
+static bool is_private(int dirfd)
+{
+        struct stat st;
+
+        return fstat(dirfd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 022) == 0;
+}
+
+/* Opens the directory, making it where it lacks. Any failure means: alone. */
+static int open_place(const struct group *group, struct place *ret, struct err *err)
+{
+        _cleanup_(freep) char *path = fs_join(group->path, group->kubeconfig->identity);
+        int len, r;
+
+        *ret = (struct place){ .address = { .sun_family = AF_UNIX }, .dirfd = -1, .lock = -1 };
+        if (!path)
+                return err_oom(err);
+        len = snprintf(ret->address.sun_path, sizeof(ret->address.sun_path), "%s/sock", path);
+        if (len < 0 || (size_t)len >= sizeof(ret->address.sun_path))
+                return err_set(err, -ENAMETOOLONG, CNI_ERR_IO, "socket in %s", path);
+        r = fs_make_directories(path, 0700, err);
+        if (r < 0)
+                return r;
+        ret->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (ret->dirfd < 0)
+                return err_set(err, -errno, CNI_ERR_IO, "open '%s'", path);
+        return is_private(ret->dirfd) ? 0 : err_set(err, -EPERM, CNI_ERR_IO, "use '%s'", path);
+}
+
+/* Outcome of try_to_lock(). */
+enum {
+        LEADER_IS_ANOTHER = 1,
+};
+
+/* Takes D/lock if nobody has it. The file may have been replaced by hand since it was opened. */
+static int try_to_lock(struct place *place, struct err *err)
+{
+        struct stat ours, there;
+
+        closep(&place->lock);
+        place->lock = openat(place->dirfd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (place->lock < 0)
+                return err_set(err, -errno, CNI_ERR_IO, "open the group's lock");
+        if (flock(place->lock, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK
+                               ? LEADER_IS_ANOTHER
+                               : err_set(err, -errno, CNI_ERR_IO, "lock the group's lock");
+        if (fstat(place->lock, &ours) < 0 || fstatat(place->dirfd, "lock", &there, 0) < 0 ||
+            ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
+                return LEADER_IS_ANOTHER; /* there is a newer one: look again */
+        return 0;
+}
+
+static bool is_trusted(int fd)
+{
+        struct ucred peer;
+        socklen_t len = sizeof(peer);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+                return false;
+        return peer.uid == 0 || peer.uid == geteuid();
+}
+
+static void pause_a_little(void)
+{
+        struct err ignored;
+        uint64_t random = 0;
+
+        (void)digest_random(&random, &ignored);
+        clock_sleep_ms(PAUSE_MIN_MS + (unsigned)(random % PAUSE_SPAN_MS));
+}
+
+/* Waits until there is something to receive or an end. */
+static bool wait_for(int fd, int64_t deadline_ms)
+{
+        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+        int64_t rest;
+        int n;
+
+        do {
+                rest = deadline_ms - clock_boot_ms();
+                n = poll(&poll_fd, 1, rest > 0 ? (int)rest : 0);
+        } while (n < 0 && errno == EINTR);
+        return n > 0;
+}
+
+static bool send_frame(int fd, const char *text, size_t len)
+{
+        return send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+}
+
+/* A whole frame; its length is 0 at the end of the connection and < 0 when there is none. */
+static ssize_t receive_frame(int fd, char *text)
+{
+        return recv(fd, text, REQUEST_FRAME_MAX, MSG_DONTWAIT | MSG_TRUNC);
+}
+
+/* ---- the participant ---- */
+
+enum outcome {
+        OUTCOME_NONE, /* nothing happened for us */
+        OUTCOME_ANSWER,
+        OUTCOME_TIMEOUT,
+};
+
+/* Receives the answer and acknowledges it. Only with the acknowledgement it is ours. */
+static enum outcome take_answer(int fd, int64_t deadline_ms, struct answer *ret)
+{
+        _cleanup_(freep) char *text = malloc(REQUEST_FRAME_MAX);
+        struct err ignored;
+        ssize_t len;
+
+        if (!wait_for(fd, deadline_ms))
+                return OUTCOME_TIMEOUT;
+        len = text ? receive_frame(fd, text) : 0;
+        if (len <= 0 || (size_t)len > REQUEST_FRAME_MAX ||
+            answer_decode(text, (size_t)len, ret, &ignored) < 0)
+                return OUTCOME_NONE;
+        if (send_frame(fd, acknowledgement, sizeof(acknowledgement)))
+                return OUTCOME_ANSWER;
+        answer_done(ret);
+        *ret = (struct answer){ 0 };
+        return OUTCOME_NONE;
+}
+
+static enum outcome participate(const struct place *place, const struct buf *frame,
+                                int64_t deadline_ms, struct answer *ret)
+{
+        _cleanup_(closep) int fd =
+                socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        if (fd < 0 ||
+            connect(fd, (const struct sockaddr *)&place->address, sizeof(place->address)) < 0)
+                return OUTCOME_NONE;
+        if (!is_trusted(fd) || !send_frame(fd, buf_text(frame), frame->len))
+                return OUTCOME_NONE;
+        return take_answer(fd, deadline_ms, ret);
+}
+
+/* ---- the leader ---- */
+
+/* Somebody whose request is in the batch. */
+struct member {
+        struct request request;
+        struct job job;
+        bool delivered; /* it knows the answer, and we know that it does */
+};
+
+struct lead {
+        const struct group *group;
+        struct batch batch;
+        int listener;
+        struct member *members[BATCH_MAX]; /* owned */
+        size_t member_count;
+        struct job *jobs[2 * BATCH_MAX];
+        size_t job_count;
+};
+
+static void member_free(struct member *member)
+{
+        closep(&member->job.fd);
+        request_done(&member->request);
+        job_done(&member->job);
+        free(member);
+}
+
+static int listen_at(const struct place *place)
+{
+        _cleanup_(closep) int fd =
+                socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        if (unlinkat(place->dirfd, "sock", 0) < 0 && errno != ENOENT)
+                return -1;
+        if (fd < 0 ||
+            bind(fd, (const struct sockaddr *)&place->address, sizeof(place->address)) < 0 ||
+            listen(fd, BACKLOG) < 0)
+                return -1;
+        return TAKE_FD(fd);
+}
+
+static bool is_wanted(const struct job *job)
+{
+        struct pollfd poll_fd = { .fd = job->fd, .events = POLLRDHUP };
+
+        return poll(&poll_fd, 1, 0) == 0;
+}
+
+/* Whoever has sent no request that we understand gets no answer; he leads himself in time. */
+static struct member *admit(int connection)
+{
+        _cleanup_(closep) int fd = connection;
+        _cleanup_(freep) char *text = malloc(REQUEST_FRAME_MAX);
+        struct member *member = calloc(1, sizeof(*member));
+        struct err ignored;
+        ssize_t len = 0;
+
+        if (text && is_trusted(fd) && wait_for(fd, clock_boot_ms() + REQUEST_WAIT_MS))
+                len = receive_frame(fd, text);
+        if (!member || len <= 0 || (size_t)len > REQUEST_FRAME_MAX ||
+            request_decode(text, (size_t)len, &member->request, &ignored) < 0) {
+                free(member);
+                return NULL;
+        }
+        job_init(&member->job, &member->request);
+        member->job.is_wanted = is_wanted;
+        member->job.fd = TAKE_FD(fd);
+        return member;
+}
+
+/* All who are there now. */
+static void collect(struct lead *lead)
+{
+        while (lead->listener >= 0 && lead->member_count < BATCH_MAX &&
+               lead->job_count < BATCH_MAX) {
+                int fd = accept4(lead->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                struct member *member;
+
+                if (fd < 0)
+                        return;
+                member = admit(fd);
+                if (!member)
+                        continue;
+                lead->members[lead->member_count++] = member;
+                lead->jobs[lead->job_count++] = &member->job;
+        }
+}
+
+static void send_answers(struct lead *lead)
+{
+        for (size_t i = 0; i < lead->member_count; i++) {
+                struct member *member = lead->members[i];
+                _cleanup_(buf_done) struct buf frame;
+                struct err ignored;
+
+                buf_init(&frame, REQUEST_FRAME_MAX);
+                if (answer_encode(&member->job.answer, &frame, &ignored) == 0)
+                        (void)send_frame(member->job.fd, buf_text(&frame), frame.len);
+        }
+}
+
+static bool has_acknowledgement(int fd)
+{
+        char text[sizeof(acknowledgement)];
+
+        return recv(fd, text, sizeof(text), MSG_DONTWAIT) == (ssize_t)sizeof(text);
+}
+
+static void take_acknowledgements(struct lead *lead)
+{
+        int64_t deadline = clock_boot_ms() + ACK_WAIT_MS;
+
+        for (size_t i = 0; i < lead->member_count; i++) {
+                struct member *member = lead->members[i];
+
+                (void)wait_for(member->job.fd, deadline);
+                member->delivered = has_acknowledgement(member->job.fd);
+                if (member->delivered)
+                        continue;
+                (void)shutdown(member->job.fd, SHUT_RD);
+                member->delivered = has_acknowledgement(member->job.fd);
+        }
+}
+
+/* Takes back what nobody knows of. */
+static void undo_undelivered(struct lead *lead)
+{
+        struct job undo[BATCH_MAX], *list[BATCH_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; i < lead->member_count; i++) {
+                struct member *member = lead->members[i];
+
+                if (member->delivered || member->request.verb != REQUEST_ADD ||
+                    member->job.answer.r < 0)
+                        continue;
+                member->request.verb = REQUEST_DEL;
+                job_init(&undo[n], &member->request);
+                list[n] = &undo[n];
+                n++;
+        }
+        if (n > 0)
+                batch_run(&lead->batch, list, n);
+        for (size_t i = 0; i < n; i++)
+                job_done(&undo[i]);
+}
+
+/* One batch: our own jobs, and those of all who ask until the first thing is to be decided. */
+static void work(struct lead *lead, bool alone)
+{
+        const struct group *group = lead->group;
+        struct err err;
+        int r = batch_open(&lead->batch, group->node, group->kubeconfig, group->records, alone,
+                           &err);
+
+        if (r == 0)
+                r = batch_prepare(&lead->batch, lead->jobs[0], &err);
+        collect(lead);
+        if (r == 0)
+                batch_run(&lead->batch, lead->jobs, lead->job_count);
+        else
+                batch_fail(&lead->batch, lead->jobs, lead->job_count, &err);
+        send_answers(lead);
+        if (r == 0)
+                batch_release(&lead->batch);
+        take_acknowledgements(lead);
+        if (r == 0)
+                undo_undelivered(lead);
+        batch_close(&lead->batch);
+}
+
+/* `place` is NULL for who works alone. */
+static void lead(const struct group *group, const struct place *place, struct job **jobs,
+                 size_t count)
+{
+        struct lead lead = { .group = group, .listener = -1, .job_count = count };
+
+        memcpy(lead.jobs, jobs, count * sizeof(struct job *));
+        if (place)
+                lead.listener = listen_at(place);
+        work(&lead, !place);
+        if (lead.listener >= 0)
+                (void)unlinkat(place->dirfd, "sock", 0); /* before the lock goes */
+        closep(&lead.listener);
+        for (size_t i = 0; i < lead.member_count; i++)
+                member_free(lead.members[i]);
+}
+
+/* ---- both ---- */
+
+static void time_out(const struct group *group, struct job *job)
+{
+        struct batch batch = { .node = group->node,
+                               .kubeconfig = group->kubeconfig,
+                               .records = group->records };
+        struct err err;
+
+        (void)err_text(&err, -ETIMEDOUT, CNI_ERR_TRY_LATER,
+                       "time limit exceeded while waiting to become leader");
+        err_details(&err, "another process of this node is still working");
+        batch_fail(&batch, &job, 1, &err);
+}
+
+/* Leads as soon as possible; whoever leads meanwhile may answer instead, if there is a frame for
+ * him. */
+static enum outcome run(const struct group *group, struct place *place, const struct buf *frame,
+                        struct job *job)
+{
+        int64_t deadline = job->request->deadline_ms;
+        struct err ignored;
+
+        for (;;) {
+                enum outcome outcome = OUTCOME_NONE;
+                int r = try_to_lock(place, &ignored);
+
+                if (r <= 0) {
+                        lead(group, r == 0 ? place : NULL, &job, 1);
+                        return OUTCOME_ANSWER;
+                }
+                if (frame->len > 0)
+                        outcome = participate(place, frame, deadline, &job->answer);
+                if (outcome == OUTCOME_NONE && clock_boot_ms() >= deadline)
+                        outcome = OUTCOME_TIMEOUT;
+                if (outcome != OUTCOME_NONE)
+                        return outcome;
+                pause_a_little();
+        }
+}
+
+void group_run(const struct group *group, const struct request *request, struct answer *ret)
+{
+        _cleanup_(place_done) struct place place;
+        _cleanup_(buf_done) struct buf frame;
+        struct job job, *list[] = { &job };
+        struct err ignored;
+
+        job_init(&job, request);
+        buf_init(&frame, REQUEST_FRAME_MAX);
+        if (request_encode(request, &frame, &ignored) < 0) {
+                buf_done(&frame); /* too large to be handed over */
+                buf_init(&frame, REQUEST_FRAME_MAX);
+        }
+        if (open_place(group, &place, &ignored) < 0)
+                lead(group, NULL, list, 1);
+        else if (run(group, &place, &frame, &job) == OUTCOME_TIMEOUT)
+                time_out(group, &job);
+        *ret = job.answer;
+        job.answer = (struct answer){ 0 };
+        job_done(&job);
+}
+
+void group_run_all(const struct group *group, struct job **jobs, size_t count)
+{
+        _cleanup_(place_done) struct place place;
+        struct err ignored;
+        size_t n;
+
+        for (; count > 0; jobs += n, count -= n) {
+                int r = open_place(group, &place, &ignored);
+
+                n = count < BATCH_MAX ? count : BATCH_MAX;
+                while (r == 0 && (r = try_to_lock(&place, &ignored)) > 0 &&
+                       clock_boot_ms() < jobs[0]->request->deadline_ms) {
+                        pause_a_little();
+                        r = 0;
+                }
+                lead(group, r == 0 ? &place : NULL, jobs, n);
+                place_done(&place);
+        }
+}

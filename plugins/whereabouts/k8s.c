@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rounds: all requests that have no certain end yet are sent side by side, their answers are
+ * judged, and those that need it wait a little, with jitter, before the next round.
+ *
+ * Judging is a matter of the answer alone. Certain are 2xx and 4xx. A 429 says that nothing was
+ * done. A 5xx says nothing: the server may have answered for a write that etcd carries out a moment
+ * later. No answer says nothing either, unless the request never left.
+ */
+#include "k8s.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/json.h"
+
+#define ANSWER_MAX     (64U * 1024U * 1024U)
+#define BODY_MAX       (8U * 1024U * 1024U)
+#define ATTEMPT_MS     15000 /* one sending; etcd may take its time over a large pool */
+#define PAUSE_FIRST_MS 20
+#define PAUSE_MAX_MS   1000
+#define QUOTE_MAX      512 /* of a server's message in ours */
+
+struct k8s {
+        struct http *http; /* owned */
+        const struct kubeconfig *kubeconfig;
+        uint64_t random; /* for jitter only */
+};
+
+static const struct {
+        const char *method, *what;
+} verbs[] = {
+        [K8S_GET] = { "GET", "get" },          [K8S_POST] = { "POST", "create" },
+        [K8S_PUT] = { "PUT", "update" },       [K8S_PATCH] = { "PATCH", "patch" },
+        [K8S_DELETE] = { "DELETE", "delete" },
+};
+
+#define WHEREABOUTS "whereabouts.cni.cncf.io"
+
+static const struct {
+        const char *group, *version, *plural;
+} resources[] = {
+        [K8S_POOL] = { WHEREABOUTS, "v1alpha1", "ippools" },
+        [K8S_RESERVATION] = { WHEREABOUTS, "v1alpha1", "overlappingrangeipreservations" },
+        [K8S_SLICE_POOL] = { WHEREABOUTS, "v1alpha1", "nodeslicepools" },
+        [K8S_LEASE] = { "coordination.k8s.io", "v1", "leases" },
+};
+
+int k8s_new(const struct kubeconfig *kubeconfig, struct k8s **ret, struct err *err)
+{
+        const struct http_server server = kubeconfig_server(kubeconfig);
+        struct k8s *k8s = calloc(1, sizeof(*k8s));
+        int r;
+
+        if (!k8s)
+                return err_oom(err);
+        k8s->kubeconfig = kubeconfig;
+        r = digest_random(&k8s->random, err);
+        if (r == 0)
+                r = http_new(&server, &k8s->http, err);
+        if (r < 0) {
+                k8s_free(k8s);
+                return r;
+        }
+        *ret = k8s;
+        return 0;
+}
+
+void k8s_free(struct k8s *k8s)
+{
+        if (!k8s)
+                return;
+        http_free(k8s->http);
+        free(k8s);
+}
+
+const char *k8s_namespace(const struct k8s *k8s)
+{
+        return k8s->kubeconfig->namespace;
+}
+
+void k8s_request_init(struct k8s_request *request, enum k8s_verb verb, enum k8s_resource resource,
+                      const char *name)
+{
+        *request = (struct k8s_request){ .verb = verb, .resource = resource, .name = name };
+        buf_init(&request->body, BODY_MAX);
+        buf_init(&request->answer, ANSWER_MAX);
+}
+
+void k8s_request_done(struct k8s_request *request)
+{
+        buf_done(&request->body);
+        buf_done(&request->answer);
+}
+
+/* ---- one request ---- */
+
+/* A request on its way: what is sent, and when again. */
+struct sending {
+        struct k8s_request *request;
+        struct buf path;
+        struct http_request http;
+        unsigned attempts;
+        int64_t first_ms;      /* of the row of uncertain answers that goes on; 0: none */
+        int64_t away_since_ms; /* of the row of failed connections; 0: none */
+        int64_t not_before_ms;
+};
+
+/* Names come from configurations: no character of theirs has a meaning in a URL. */
+static void put_escaped(struct buf *buf, const char *text)
+{
+        static const char plain[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+
+        for (; *text; text++) {
+                if (strchr(plain, *text))
+                        buf_putc(buf, *text);
+                else
+                        buf_printf(buf, "%%%02X", (unsigned)(unsigned char)*text);
+        }
+}
+
+static void write_path(const struct k8s *k8s, struct sending *sending)
+{
+        const struct k8s_request *request = sending->request;
+
+        buf_printf(&sending->path, "/apis/%s/%s/namespaces/", resources[request->resource].group,
+                   resources[request->resource].version);
+        put_escaped(&sending->path, k8s->kubeconfig->namespace);
+        buf_printf(&sending->path, "/%s", resources[request->resource].plural);
+        if (request->name && request->verb != K8S_POST) {
+                buf_putc(&sending->path, '/');
+                put_escaped(&sending->path, request->name);
+        }
+        if (request->query)
+                buf_printf(&sending->path, "?%s", request->query);
+}
+
+static int start_sending(const struct k8s *k8s, struct k8s_request *request, struct sending *ret,
+                         struct err *err)
+{
+        int r = buf_check(&request->body, err);
+
+        buf_init(&ret->path, 4096);
+        ret->request = request;
+        request->end = K8S_PENDING;
+        write_path(k8s, ret);
+        if (r == 0)
+                r = buf_check(&ret->path, err);
+        if (r < 0)
+                return r;
+        ret->http = (struct http_request){
+                .method = verbs[request->verb].method,
+                .path = buf_text(&ret->path),
+                .accept = request->brief ? "application/json;as=PartialObjectMetadata;"
+                                           "g=meta.k8s.io;v=v1,application/json"
+                                         : "application/json",
+                .body = request->body.len > 0 ? buf_text(&request->body) : NULL,
+                .body_len = request->body.len,
+        };
+        if (request->verb == K8S_PATCH)
+                ret->http.content_type = "application/json-patch+json";
+        else if (ret->http.body)
+                ret->http.content_type = "application/json";
+        return 0;
+}
+
+/* ---- judging an answer ---- */
+
+/* What a Status object says. */
+struct status {
+        char *message, *reason;
+        struct details {
+                char *name, *kind;
+        } details;
+};
+
+static void status_done(struct status *status)
+{
+        free(status->message);
+        free(status->reason);
+        free(status->details.name);
+        free(status->details.kind);
+}
+
+static int decode_details(const struct json_at *at, void *dst, struct err *err)
+{
+        static const struct json_field fields[] = {
+                { "name", json_decode_string, offsetof(struct details, name), JSON_PLAIN },
+                { "kind", json_decode_string, offsetof(struct details, kind), JSON_PLAIN },
+        };
+
+        return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
+}
+
+/* Best effort: an answer that is no Status leaves all members NULL. */
+static void read_status(const struct buf *answer, struct status *ret)
+{
+        static const struct json_field fields[] = {
+                { "message", json_decode_string, offsetof(struct status, message), JSON_PLAIN },
+                { "reason", json_decode_string, offsetof(struct status, reason), JSON_PLAIN },
+                { "details", decode_details, offsetof(struct status, details), JSON_PLAIN },
+        };
+        _cleanup_(json_freep) struct json *document = NULL;
+        struct json_at top;
+        struct err ignored;
+
+        if (json_parse(buf_text(answer), answer->len, &document, &ignored) < 0)
+                return;
+        top = (struct json_at){ .value = document };
+        (void)json_object(&top, fields, ARRAY_SIZE(fields), ret, &ignored);
+}
+
+static void refuse(struct k8s_request *request, enum k8s_end end, const char *cause)
+{
+        const char *name = request->name ? request->name : "(list)";
+
+        request->end = end;
+        (void)err_text(&request->err, -EIO, CNI_ERR_INTERNAL, "k8s %s error: %s %s: %s",
+                       verbs[request->verb].what, resources[request->resource].plural, name, cause);
+}
+
+/* What a person can do about it. */
+static const char *advice(int status, const struct k8s_request *request)
+{
+        switch (status) {
+        case 401:
+                return ": the credentials of the kubeconfig are not (or no longer) valid";
+        case 403:
+                return ": the account of the kubeconfig lacks a permission";
+        case 404:
+                return request->resource == K8S_LEASE ? "" : ": are the CRDs installed?";
+        case 413:
+                return ": the pool has no room for more entries; use several ranges or node slices";
+        default:
+                return "";
+        }
+}
+
+static void judge_refusal(struct sending *sending, enum k8s_end end, const struct status *status)
+{
+        struct k8s_request *request = sending->request;
+        char cause[QUOTE_MAX + 256];
+
+        (void)snprintf(cause, sizeof(cause), "the API server answers %d%s%s%.*s",
+                       sending->http.status, advice(sending->http.status, request),
+                       status->message ? ": " : "", QUOTE_MAX,
+                       status->message ? status->message : "");
+        refuse(request, end, cause);
+}
+
+/* A 404 for an object differs from one for a resource that the server does not have. */
+static enum k8s_end judge_not_found(const struct k8s_request *request, const struct status *status)
+{
+        bool object = request->name && status->details.name && request->verb != K8S_POST &&
+                      strcmp(status->details.name, request->name) == 0;
+
+        return object ? K8S_NOT_FOUND : K8S_REFUSED;
+}
+
+/* etcd's limit comes as a 500, but it is as certain as can be. */
+static bool is_too_large(const struct status *status)
+{
+        return status->message && strstr(status->message, "request is too large");
+}
+
+static void judge_answer(struct sending *sending)
+{
+        struct k8s_request *request = sending->request;
+        _cleanup_(status_done) struct status status = { 0 };
+        int code = sending->http.status;
+        enum k8s_end end = K8S_REFUSED;
+
+        if (code >= 200 && code < 300) {
+                request->end = K8S_DONE;
+                return;
+        }
+        read_status(&sending->http.answer, &status);
+        if (code == 404)
+                end = judge_not_found(request, &status);
+        else if (code == 409)
+                end = K8S_CONFLICT;
+        else if (code == 422)
+                end = K8S_INVALID;
+        else if (code == 429 || (code >= 500 && !is_too_large(&status)))
+                end = K8S_UNKNOWN;
+        if (code >= 500 && end == K8S_REFUSED)
+                sending->http.status = 413;
+        judge_refusal(sending, end, &status);
+        if (end == K8S_UNKNOWN && code != 429)
+                request->sent_ms = clock_real_ms();
+}
+
+static void judge_silence(struct sending *sending)
+{
+        struct k8s_request *request = sending->request;
+        struct http_request *http = &sending->http;
+
+        if (http->sent)
+                request->sent_ms = clock_real_ms();
+        if (!http->sent && !http->refused) {
+                /* certainly not done now; an earlier sending may have been */
+                refuse(request, request->sent_ms ? K8S_UNKNOWN : K8S_REFUSED, http->err.msg);
+                return;
+        }
+        refuse(request, http->sent || request->sent_ms ? K8S_UNKNOWN : K8S_AWAY, http->err.msg);
+}
+
+/* Whether the request is sent again, and when. `end` says how it ends if not. */
+static bool wants_repetition(struct k8s *k8s, struct sending *sending,
+                             const struct k8s_limits *limits)
+{
+        struct k8s_request *request = sending->request;
+        int64_t now = clock_boot_ms(), pause;
+
+        if (request->end != K8S_UNKNOWN && request->end != K8S_AWAY)
+                return false;
+        if (sending->http.refused) {
+                if (sending->away_since_ms == 0)
+                        sending->away_since_ms = now;
+                if (now - sending->away_since_ms >= limits->connect_ms)
+                        return false;
+        } else {
+                sending->away_since_ms = 0;
+        }
+        if (sending->first_ms == 0)
+                sending->first_ms = now;
+        pause = sending->http.retry_after_ms;
+        if (pause < 0) {
+                unsigned doublings = sending->attempts < 6 ? sending->attempts : 6;
+
+                pause = (int64_t)PAUSE_FIRST_MS << doublings;
+                if (pause > PAUSE_MAX_MS)
+                        pause = PAUSE_MAX_MS;
+                k8s->random = k8s->random * 6364136223846793005U + 1442695040888963407U;
+                pause = pause / 2 + (int64_t)((k8s->random >> 33) % (uint64_t)(pause / 2 + 1));
+        }
+        sending->not_before_ms = now + pause;
+        return now - sending->first_ms < limits->repeat_ms &&
+               sending->not_before_ms < limits->deadline_ms;
+}
+
+static void judge(struct k8s *k8s, struct sending *sending, const struct k8s_limits *limits)
+{
+        struct k8s_request *request = sending->request;
+
+        sending->attempts++;
+        request->status = sending->http.status;
+        if (sending->http.status > 0)
+                judge_answer(sending);
+        else
+                judge_silence(sending);
+        buf_done(&request->answer);
+        request->answer = sending->http.answer;
+        sending->http.answer = (struct buf){ 0 };
+        if (wants_repetition(k8s, sending, limits)) {
+                request->end = K8S_PENDING;
+        }
+}
+
+/* ---- rounds ---- */
+
+/* Sends what is due. */
+static int run_round(struct k8s *k8s, struct sending *sendings, size_t count,
+                     const struct k8s_limits *limits, struct err *err)
+{
+        struct http_request *batch = calloc(count, sizeof(*batch));
+        int64_t now = clock_boot_ms(), deadline = now + ATTEMPT_MS, connect = deadline;
+        size_t n = 0;
+        int r;
+
+        if (!batch)
+                return err_oom(err);
+        if (deadline > limits->deadline_ms)
+                deadline = limits->deadline_ms;
+        for (size_t i = 0; i < count; i++) {
+                struct sending *sending = &sendings[i];
+                int64_t since = sending->away_since_ms ? sending->away_since_ms : now;
+
+                if (sending->request->end != K8S_PENDING || sending->not_before_ms > now)
+                        continue;
+                if (connect > since + limits->connect_ms)
+                        connect = since + limits->connect_ms;
+                batch[n] = sending->http;
+                buf_init(&batch[n].answer, ANSWER_MAX);
+                n++;
+        }
+        r = http_run(k8s->http, batch, n, deadline, connect, err);
+        n = 0;
+        for (size_t i = 0; i < count; i++) {
+                struct sending *sending = &sendings[i];
+
+                if (sending->request->end != K8S_PENDING || sending->not_before_ms > now)
+                        continue;
+                sending->http = batch[n++];
+                if (r == 0)
+                        judge(k8s, sending, limits);
+                else
+                        buf_done(&sending->http.answer);
+        }
+        free(batch);
+        return r;
+}
+
+/* When the next round is due; -1 when there is nothing more to send. */
+static int64_t next_round_ms(const struct sending *sendings, size_t count)
+{
+        int64_t next = -1;
+
+        for (size_t i = 0; i < count; i++)
+                if (sendings[i].request->end == K8S_PENDING &&
+                    (next < 0 || sendings[i].not_before_ms < next))
+                        next = sendings[i].not_before_ms;
+        return next;
+}
+
+int k8s_run(struct k8s *k8s, struct k8s_request *const *requests, size_t count,
+            const struct k8s_limits *limits, struct err *err)
+{
+        struct sending *sendings;
+        int r = 0;
+
+        if (count == 0)
+                return 0;
+        sendings = calloc(count, sizeof(*sendings));
+        if (!sendings)
+                return err_oom(err);
+        for (size_t i = 0; i < count && r == 0; i++)
+                r = start_sending(k8s, requests[i], &sendings[i], err);
+        while (r == 0) {
+                int64_t next = next_round_ms(sendings, count), now = clock_boot_ms();
+
+                if (next < 0)
+                        break;
+                if (next > now)
+                        clock_sleep_ms((unsigned)(next - now));
+                r = run_round(k8s, sendings, count, limits, err);
+        }
+        for (size_t i = 0; i < count; i++)
+                buf_done(&sendings[i].path);
+        free(sendings);
+        return r;
+}
+
+int k8s_run_one(struct k8s *k8s, struct k8s_request *request, const struct k8s_limits *limits,
+                struct err *err)
+{
+        struct k8s_request *const list[] = { request };
+
+        return k8s_run(k8s, list, 1, limits, err);
+}

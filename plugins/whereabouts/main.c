@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * whereabouts: addresses that are unique in a whole cluster. Each verb reads its configuration and
+ * the credentials, asks for what it wants, and fills the result. Who does the work, this process or
+ * another of the node, is the group's affair.
+ */
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "conf.h"
+#include "core/attachment.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "group.h"
+#include "inspect.h"
+#include "kubeconfig.h"
+
+#define ADD_MS  100000
+#define DEL_MS  50000
+#define LOOK_MS 10000
+#define TRUST   "/etc/cni-ipam.conf"
+
+/* What every verb opens. */
+struct session {
+        struct trust trust;
+        struct conf conf;
+        struct kubeconfig kubeconfig;
+        int records;
+};
+
+#define SESSION_CLOSED        \
+        {                     \
+                .records = -1 \
+        }
+
+static void session_done(struct session *session)
+{
+        closep(&session->records);
+        kubeconfig_done(&session->kubeconfig);
+        conf_done(&session->conf);
+        trust_done(&session->trust);
+}
+
+static void warn(const struct err *err)
+{
+        log_line(LOG_LEVEL_WARNING, "%s%s%s", err->msg, *err->details ? ": " : "", err->details);
+}
+
+/* A log that cannot be opened is no reason to leave a pod without an address. */
+static void open_log(const struct conf_node *node)
+{
+        struct err err;
+
+        if (node->log_file_is_ignored)
+                log_line(LOG_LEVEL_WARNING, "log_file of a network counts only below /var/log");
+        if (node->log_level == CONF_LOG_ERROR || node->log_level == CONF_LOG_PANIC)
+                log_set_level(LOG_LEVEL_ERROR);
+        else if (node->log_level == CONF_LOG_DEBUG)
+                log_set_level(LOG_LEVEL_DEBUG);
+        if (node->log_file && log_set_file(node->log_file, &err) < 0)
+                warn(&err);
+}
+
+static int open_session(const struct cni_call *call, enum conf_use use, struct session *ret,
+                        struct err *err)
+{
+        int r = trust_load(TRUST, &ret->trust, err);
+
+        if (r == 0)
+                r = conf_read(call, use, &ret->trust, &ret->conf, err);
+        if (r < 0)
+                return r;
+        open_log(&ret->conf.node);
+        return 0;
+}
+
+/* The credentials, and the directory of the records. */
+static int open_cluster(struct session *session, const char *prefix, struct err *err)
+{
+        int r = kubeconfig_read(session->conf.node.kubeconfig, &session->trust,
+                                &session->kubeconfig, err);
+
+        if (r < 0) {
+                err_wrap(err, "%s", prefix);
+                return r;
+        }
+        return record_open(RECORD_DIR, true, &session->records, err);
+}
+
+static struct group group_of(const struct session *session)
+{
+        return (struct group){ GROUP_DIR, &session->conf.node, &session->kubeconfig,
+                               session->records };
+}
+
+/* ---- ADD ---- */
+
+static int fill_result(const struct conf *conf, const struct answer *answer,
+                       struct ipam_result *ret, struct err *err)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < answer->count && r == 0; i++) {
+                const struct result_ip ip = { answer->addresses[i], conf->gateway };
+
+                r = result_add_ip(ret, &ip, err);
+        }
+        for (size_t i = 0; i < conf->static_count && r == 0; i++)
+                r = result_add_ip(ret, &conf->static_addresses[i], err);
+        return r;
+}
+
+static int add(const struct cni_call *call, struct ipam_result *ret, struct err *err)
+{
+        _cleanup_(session_done) struct session session = SESSION_CLOSED;
+        _cleanup_(answer_done) struct answer answer = { 0 };
+        struct conf *conf = &session.conf;
+        int r = open_session(call, CONF_ADD, &session, err);
+
+        if (r == 0)
+                r = open_cluster(&session, "failed to create Kubernetes IPAM manager: ", err);
+        if (r < 0)
+                return r;
+        if (conf->request.range_count > 0) {
+                const struct group group = group_of(&session);
+
+                conf->request.deadline_ms = clock_boot_ms() + ADD_MS;
+                group_run(&group, &conf->request, &answer);
+        }
+        if (answer.r < 0) {
+                *err = answer.err;
+                return answer.r;
+        }
+        ret->routes = conf->routes;
+        ret->dns = conf->dns;
+        conf->routes = (struct route_list){ 0 };
+        conf->dns = (struct dns){ 0 };
+        return fill_result(conf, &answer, ret, err);
+}
+
+/* ---- DEL ---- */
+
+static int del(const struct cni_call *call, struct err *err)
+{
+        _cleanup_(session_done) struct session session = SESSION_CLOSED;
+        _cleanup_(answer_done) struct answer answer = { 0 };
+        struct group group;
+        int r = open_session(call, CONF_RELEASE, &session, err);
+
+        if (r == 0)
+                r = open_cluster(&session, "IPAM client initialization error: ", err);
+        if (r < 0)
+                return r;
+        group = group_of(&session);
+        session.conf.request.verb = REQUEST_DEL;
+        session.conf.request.deadline_ms = clock_boot_ms() + DEL_MS;
+        group_run(&group, &session.conf.request, &answer);
+        if (answer.r > 0)
+                warn(&answer.err);
+        if (answer.r < 0)
+                *err = answer.err;
+        return answer.r < 0 ? answer.r : 0;
+}
+
+static int undo(const struct cni_call *call, const struct ipam_result *result, struct err *err)
+{
+        (void)result; /* the record knows better */
+        return del(call, err);
+}
+
+/* ---- GC ---- */
+
+struct garbage {
+        const struct cni_call *call;
+        const struct session *session;
+        const struct attachments *valid;
+        struct request *requests; /* owned */
+        size_t count;
+        int r;
+};
+
+static int find_garbage(const struct record *record, void *context)
+{
+        struct garbage *garbage = context;
+        const struct kubeconfig *kubeconfig = &garbage->session->kubeconfig;
+        struct request *requests;
+
+        if (strcmp(record->network, garbage->call->name) != 0 ||
+            strcmp(record->server, kubeconfig->server) != 0 ||
+            strcmp(record->namespace, kubeconfig->namespace) != 0 ||
+            attachments_have(garbage->valid, record->container_id, record->ifname))
+                return 0;
+        requests = reallocarray(garbage->requests, garbage->count + 1, sizeof(*requests));
+        if (!requests)
+                return -ENOMEM;
+        garbage->requests = requests;
+        requests[garbage->count] = (struct request){ .deadline_ms = clock_boot_ms() + ADD_MS };
+        return request_of_record(record, &requests[garbage->count++]);
+}
+
+static int collect_garbage(struct garbage *garbage, struct err *err)
+{
+        const struct group group = group_of(garbage->session);
+        _cleanup_(freep) struct job *jobs = calloc(garbage->count + 1, sizeof(*jobs));
+        _cleanup_(freep) struct job **list = calloc(garbage->count + 1, sizeof(struct job *));
+        int r = 0;
+
+        if (!jobs || !list)
+                return err_oom(err);
+        for (size_t i = 0; i < garbage->count; i++) {
+                job_init(&jobs[i], &garbage->requests[i]);
+                list[i] = &jobs[i];
+        }
+        group_run_all(&group, list, garbage->count);
+        for (size_t i = 0; i < garbage->count; i++) {
+                if (jobs[i].answer.r != 0 && r == 0) {
+                        *err = jobs[i].answer.err;
+                        r = -EIO;
+                }
+                job_done(&jobs[i]);
+        }
+        return r;
+}
+
+static int gc(const struct cni_call *call, struct err *err)
+{
+        _cleanup_(session_done) struct session session = SESSION_CLOSED;
+        _cleanup_(attachments_done) struct attachments valid = { 0 };
+        struct garbage garbage = { .call = call, .session = &session, .valid = &valid };
+        struct json_at list;
+        int r;
+
+        if (!attachments_find(&call->config, &list))
+                return 0; /* without a list nothing can be told to be garbage */
+        r = attachments_decode(&list, &valid, err);
+        if (r == 0)
+                r = open_session(call, CONF_RELEASE, &session, err);
+        if (r == 0)
+                r = open_cluster(&session, "IPAM client initialization error: ", err);
+        if (r == 0)
+                r = record_each(session.records, false, find_garbage, &garbage, err);
+        if (r == 0 && garbage.count > 0)
+                r = collect_garbage(&garbage, err);
+        for (size_t i = 0; i < garbage.count; i++)
+                request_done(&garbage.requests[i]);
+        free(garbage.requests);
+        return r;
+}
+
+/* ---- CHECK and STATUS ---- */
+
+static int check(const struct cni_call *call, struct err *err)
+{
+        _cleanup_(session_done) struct session session = SESSION_CLOSED;
+        _cleanup_(result_done) struct ipam_result previous = { 0 };
+        const struct k8s_limits limits = { clock_boot_ms() + LOOK_MS, LOOK_MS, LOOK_MS };
+        int r = open_session(call, CONF_RELEASE, &session, err);
+
+        if (r == 0)
+                r = open_cluster(&session, "IPAM client initialization error: ", err);
+        if (r == 0)
+                r = result_read_previous(&call->config, &previous, err);
+        return r < 0 ? r
+                     : inspect_attachment(&session.conf.request, &session.kubeconfig, &previous,
+                                          &limits, err);
+}
+
+static int status(const struct cni_call *call, struct err *err)
+{
+        _cleanup_(session_done) struct session session = SESSION_CLOSED;
+        const struct k8s_limits limits = { clock_boot_ms() + LOOK_MS, LOOK_MS, LOOK_MS };
+        int r = open_session(call, CONF_STATUS, &session, err);
+
+        if (r == 0)
+                r = open_cluster(&session, "failed to create Kubernetes IPAM manager: ", err);
+        if (r == 0 && session.conf.strict_status)
+                r = inspect_server(&session.kubeconfig, &limits, err);
+        return r;
+}
+
+/* ---- */
+
+/* Go's name of the architecture that this program is for. */
+static const char *architecture(void)
+{
+#if defined(__x86_64__)
+        return "amd64";
+#elif defined(__aarch64__)
+        return "arm64";
+#else
+        static struct utsname name;
+
+        return uname(&name) == 0 ? name.machine : "unknown";
+#endif
+}
+
+int main(int argc, char **argv)
+{
+        char about[128];
+        const struct cni_plugin plugin = {
+                .program = "whereabouts",
+                .about = about,
+                .add = add,
+                .undo = undo,
+                .del = del,
+                .check = check,
+                .status = status,
+                .gc = gc,
+        };
+
+        (void)snprintf(about, sizeof(about), "whereabouts v" CNI_IPAM_VERSION " linux/%s",
+                       architecture());
+        return cni_main(argc, argv, &plugin);
+}

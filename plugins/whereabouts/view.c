@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading happens in rounds of requests that run side by side. A list of reservations is asked for
+ * with resourceVersion=0: the server's cache is good enough for who only wants to avoid what is
+ * taken, and a list past the cache costs more than everything else together.
+ */
+#include "view.h"
+
+#include <string.h>
+
+#include "slice.h"
+
+#define FETCH_ROUNDS 20
+
+static void view_pool_free(struct view_pool *pool)
+{
+        free(pool->name);
+        pool_done(&pool->pool);
+        free(pool);
+}
+
+void view_done(struct view *view)
+{
+        for (size_t i = 0; i < view->pool_count; i++)
+                view_pool_free(view->pools[i]);
+        free(view->pools);
+        reservation_list_done(&view->reservations);
+        text_list_done(&view->lost);
+        free(view->blocked);
+}
+
+struct view_pool *view_pool(struct view *view, const char *name, const struct ipnet *net,
+                            bool create, struct err *err)
+{
+        struct view_pool **pools, *pool;
+
+        for (size_t i = 0; i < view->pool_count; i++) {
+                pool = view->pools[i];
+                if (strcmp(pool->name, name) != 0)
+                        continue;
+                if (create && !pool->create) {
+                        pool->create = true;
+                        pool->net = *net;
+                        pool->stale |= pool->absent;
+                }
+                return pool;
+        }
+        pools = reallocarray(view->pools, view->pool_count + 1, sizeof(struct view_pool *));
+        if (pools)
+                view->pools = pools;
+        pool = calloc(1, sizeof(*pool));
+        if (pool)
+                pool->name = strdup(name);
+        if (!pools || !pool || !pool->name) {
+                if (pool)
+                        view_pool_free(pool);
+                (void)err_oom(err);
+                return NULL;
+        }
+        if (net)
+                pool->net = *net;
+        pool->create = create;
+        pool->stale = true;
+        pool->patch_max = SIZE_MAX;
+        view->pools[view->pool_count++] = pool;
+        return pool;
+}
+
+/* ---- reading pools ---- */
+
+static int take_pool(struct view_pool *pool, const struct k8s_request *request)
+{
+        struct pool parsed = { 0 };
+
+        if (pool_parse(buf_text(&request->answer), request->answer.len, &parsed, &pool->err) < 0)
+                return -EIO;
+        pool_done(&pool->pool);
+        pool->pool = parsed;
+        pool->stale = pool->absent = false;
+        return 0;
+}
+
+static int give_up(struct view_pool *pool, const struct k8s_request *request)
+{
+        pool->err = request->err;
+        return -EIO;
+}
+
+/* The answer to the GET or to the POST of a pool. A POST that came too late leaves it stale. */
+static void take_answer(struct view_pool *pool, const struct k8s_request *request)
+{
+        pool->r = 0;
+        if (request->end == K8S_DONE) {
+                pool->r = take_pool(pool, request);
+        } else if (request->verb == K8S_POST) {
+                if (request->end != K8S_CONFLICT)
+                        pool->r = give_up(pool, request);
+        } else if (request->end == K8S_NOT_FOUND) {
+                pool->absent = true;
+                pool->stale = pool->create;
+        } else {
+                pool->r = give_up(pool, request);
+        }
+}
+
+static bool is_wanted(const struct view_pool *pool)
+{
+        return pool->stale && pool->r == 0;
+}
+
+static void prepare_request(const struct view_pool *pool, struct k8s_request *ret)
+{
+        bool make = pool->absent && pool->create;
+
+        k8s_request_init(ret, make ? K8S_POST : K8S_GET, K8S_POOL, pool->name);
+        if (make)
+                pool_write_new(&ret->body, pool->name, &pool->net);
+}
+
+/* One request for each pool that needs one. Returns 1 when there was none. */
+static int fetch_round(struct view *view, struct err *err)
+{
+        struct k8s_request *requests = calloc(view->pool_count + 1, sizeof(*requests));
+        struct k8s_request **list = calloc(view->pool_count + 1, sizeof(struct k8s_request *));
+        size_t n = 0;
+        int r = 0;
+
+        if (!requests || !list) {
+                free(requests);
+                free(list);
+                return err_oom(err);
+        }
+        for (size_t i = 0; i < view->pool_count; i++)
+                if (is_wanted(view->pools[i])) {
+                        prepare_request(view->pools[i], &requests[n]);
+                        list[n] = &requests[n];
+                        n++;
+                }
+        if (n > 0)
+                r = k8s_run(view->k8s, list, n, &view->limits, err);
+        for (size_t i = 0, j = 0; i < view->pool_count && r == 0; i++)
+                if (is_wanted(view->pools[i])) {
+                        struct view_pool *pool = view->pools[i];
+
+                        take_answer(pool, &requests[j++]);
+                        if (requests[j - 1].verb == K8S_POST)
+                                pool->absent = false;
+                }
+        for (size_t i = 0; i < n; i++)
+                k8s_request_done(&requests[i]);
+        free(requests);
+        free(list);
+        return r < 0 ? r : n == 0;
+}
+
+int view_fetch(struct view *view, struct err *err)
+{
+        int r = 0;
+
+        for (int round = 0; round < FETCH_ROUNDS && r == 0; round++)
+                r = fetch_round(view, err);
+        for (size_t i = 0; i < view->pool_count && r == 0; i++)
+                if (is_wanted(view->pools[i]))
+                        view->pools[i]->r = err_text(&view->pools[i]->err, -EIO, CNI_ERR_INTERNAL,
+                                                     "pool %s: it is made and removed all the time",
+                                                     view->pools[i]->name);
+        return r < 0 ? r : 0;
+}
+
+/* ---- addresses of others ---- */
+
+static int list_reservations(struct view *view, struct err *err)
+{
+        _cleanup_(k8s_request_done) struct k8s_request list;
+        int r;
+
+        k8s_request_init(&list, K8S_GET, K8S_RESERVATION, NULL);
+        list.query = "resourceVersion=0";
+        r = k8s_run_one(view->k8s, &list, &view->limits, err);
+        if (r < 0)
+                return r;
+        view->listed = true; /* without it every collision costs a request; that is all */
+        if (list.end == K8S_DONE)
+                r = reservation_list_parse(buf_text(&list.answer), list.answer.len,
+                                           &view->reservations, err);
+        return r == -ENOMEM ? r : 0;
+}
+
+int view_lose(struct view *view, const char *reservation, struct err *err)
+{
+        int r = text_list_add(&view->lost, reservation, strlen(reservation), err);
+
+        if (r == 0 && !view->listed)
+                r = list_reservations(view, err);
+        return r;
+}
+
+bool view_is_lost(const struct view *view, const struct request *request, const struct ip *ip)
+{
+        _cleanup_(buf_done) struct buf name;
+        const struct reservation *found;
+
+        if (view->lost.count == 0)
+                return false;
+        buf_init(&name, 4096);
+        reservation_name(&name, request->network_name, ip);
+        for (size_t i = 0; i < view->lost.count; i++)
+                if (strcmp(view->lost.items[i], buf_text(&name)) == 0)
+                        return true;
+        found = reservation_list_find(&view->reservations, buf_text(&name));
+        return found && reservation_owner(found, request->podref, request->ifname,
+                                          request->container_id) != OWNER_CONTAINER;
+}
+
+int view_block(struct view *view, const struct request *request, const struct view_pool *pool,
+               const struct ip *ip, struct err *err)
+{
+        struct view_blocked *blocked =
+                reallocarray(view->blocked, view->blocked_count + 1, sizeof(*blocked));
+
+        if (!blocked)
+                return err_oom(err);
+        view->blocked = blocked;
+        blocked[view->blocked_count++] = (struct view_blocked){
+                .network_name = request->network_name,
+                .pool = pool,
+                .overlap = request->overlap,
+                .ip = *ip,
+        };
+        return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+        return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+bool view_is_blocked(const struct view *view, const struct request *request,
+                     const struct view_pool *pool, const struct ip *ip)
+{
+        for (size_t i = 0; i < view->blocked_count; i++) {
+                const struct view_blocked *blocked = &view->blocked[i];
+
+                if (!ip_equal(&blocked->ip, ip))
+                        continue;
+                if (blocked->pool == pool)
+                        return true;
+                if (blocked->overlap && request->overlap &&
+                    same_text(blocked->network_name, request->network_name))
+                        return true;
+        }
+        return false;
+}
+
+/* ---- slices ---- */
+
+int view_slice(struct view *view, const struct request *request, struct ipnet *ret, struct err *err)
+{
+        _cleanup_(k8s_request_done) struct k8s_request get;
+        int r;
+
+        k8s_request_init(&get, K8S_GET, K8S_SLICE_POOL, request->slice_pool);
+        r = k8s_run_one(view->k8s, &get, &view->limits, err);
+        if (r < 0)
+                return r;
+        if (get.end != K8S_DONE) {
+                *err = get.err;
+                return get.end == K8S_NOT_FOUND ? SLICE_NONE : -EIO;
+        }
+        return slice_find(buf_text(&get.answer), get.answer.len, request->node, ret, err);
+}
