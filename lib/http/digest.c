@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 and random numbers. OpenSSL is told first that it has no configuration file: the host's
- * could load modules into this process.
+ * SHA-256 and random numbers, by OpenSSL.
  */
 #include "http/digest.h"
 
@@ -20,15 +19,25 @@ static int failed(struct err *err, const char *what)
         return err_text(err, -EIO, CNI_ERR_INTERNAL, "%s failed in OpenSSL", what);
 }
 
+int digest_initialise(struct err *err)
+{
+        /* The second is where a lack of memory shows; OpenSSL would crash later. */
+        if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
+            !OSSL_LIB_CTX_get0_global_default())
+                return failed(err, "initialisation");
+        return 0;
+}
+
 int digest_fields(const char *const *fields, size_t count, char ret[static DIGEST_TEXT_MAX],
                   struct err *err)
 {
         _cleanup_(digest_context_freep) EVP_MD_CTX *context = NULL;
         unsigned char sum[EVP_MAX_MD_SIZE];
         unsigned len = 0;
-        int ok;
+        int ok, r = digest_initialise(err);
 
-        (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+        if (r < 0)
+                return r;
         context = EVP_MD_CTX_new();
         if (!context)
                 return err_oom(err);
@@ -47,8 +56,10 @@ int digest_fields(const char *const *fields, size_t count, char ret[static DIGES
 int digest_random(uint64_t *ret, struct err *err)
 {
         uint64_t number;
+        int r = digest_initialise(err);
 
-        (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+        if (r < 0)
+                return r;
         if (RAND_bytes((unsigned char *)&number, sizeof(number)) != 1)
                 return failed(err, "making a random number");
         *ret = number;

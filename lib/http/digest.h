@@ -13,6 +13,10 @@
 
 #define DIGEST_TEXT_MAX 65
 
+/* Makes OpenSSL usable, once or again, and tells it that it has no configuration file: the host's
+ * could load modules into this process. The others here do it themselves. */
+int digest_initialise(struct err *err);
+
 /* Lower-case hex SHA-256 of the texts with a NUL between each two. */
 int digest_fields(const char *const *fields, size_t count, char ret[static DIGEST_TEXT_MAX],
                   struct err *err);

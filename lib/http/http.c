@@ -13,13 +13,14 @@
 #include <assert.h>
 #include <ctype.h>
 #include <curl/curl.h>
-#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/clock.h"
 #include "core/utf8.h"
-#include "http/pem.h"
+#include "http/digest.h"
 #include "http/proxy.h"
 
 #define HEADER_CEILING     65536U
@@ -100,17 +101,78 @@ static int split_url(const char *text, struct url_parts *ret)
         if (curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) !=
             CURLUE_OK)
                 return -EINVAL;
-        if (has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT))
-                return -EINVAL;
         ret->port_given = has_part(url, CURLUPART_PORT);
         if (curl_url_get(url, CURLUPART_SCHEME, &ret->scheme, 0) != CURLUE_OK ||
             curl_url_get(url, CURLUPART_HOST, &ret->host, 0) != CURLUE_OK ||
             curl_url_get(url, CURLUPART_PORT, &ret->port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
             curl_url_get(url, CURLUPART_PATH, &ret->path, 0) != CURLUE_OK)
                 return -EINVAL;
-        if (strcmp(ret->scheme, "http") != 0 && strcmp(ret->scheme, "https") != 0)
+        if (has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT) ||
+            (strcmp(ret->scheme, "http") != 0 && strcmp(ret->scheme, "https") != 0))
                 return -EINVAL;
         return 0;
+}
+
+/* ---- what curl calls ---- */
+
+/* Right before a request is sent. */
+static int on_sending(void *context, _unused_ char *remote, _unused_ char *local,
+                      _unused_ int remote_port, _unused_ int local_port)
+{
+        struct slot *slot = context;
+
+        if (slot->sendings > 0 && strcmp(slot->request->method, "GET") != 0)
+                return CURL_PREREQFUNC_ABORT;
+        slot->sendings++;
+        return CURL_PREREQFUNC_OK;
+}
+
+/* The milliseconds of a Retry-After header's value; -1 when it is a date or makes no sense. */
+static int64_t parse_retry_after(const char *value, size_t len)
+{
+        uint64_t seconds;
+        int r;
+
+        while (len > 0 && isspace((unsigned char)value[len - 1]))
+                len--;
+        while (len > 0 && isspace((unsigned char)*value)) {
+                value++;
+                len--;
+        }
+        r = parse_u64(value, len, RETRY_AFTER_MAX_MS / 1000, &seconds);
+        if (r == -ERANGE)
+                return RETRY_AFTER_MAX_MS;
+        return r < 0 ? -1 : (int64_t)seconds * 1000;
+}
+
+static size_t on_header(char *line, _unused_ size_t size, size_t len, void *context)
+{
+        static const char name[] = "retry-after:";
+        struct slot *slot = context;
+
+        slot->header_len += len;
+        if (slot->header_len > HEADER_CEILING)
+                return 0;
+        if (len >= 5 && strncmp(line, "HTTP/", 5) == 0) {
+                /* What came before belongs to an interim answer. */
+                slot->header_ended = false;
+                slot->request->retry_after_ms = -1;
+        } else if (len >= sizeof(name) && strncasecmp(line, name, sizeof(name) - 1) == 0) {
+                slot->request->retry_after_ms =
+                        parse_retry_after(line + sizeof(name) - 1, len - (sizeof(name) - 1));
+        } else if (*line == '\r' || *line == '\n') {
+                slot->header_ended = true;
+        }
+        return len;
+}
+
+/* A part of the answer, decompressed. */
+static size_t on_answer(char *bytes, _unused_ size_t size, size_t len, void *context)
+{
+        const struct slot *slot = context;
+
+        buf_append(&slot->request->answer, bytes, len);
+        return slot->request->answer.failed ? 0 : len;
 }
 
 /* ---- making a client ---- */
@@ -127,9 +189,37 @@ struct options {
                         (options)->code = curl_easy_setopt((options)->easy, (option), (value)); \
         } while (0)
 
-static int on_sending(void *context, char *remote, char *local, int remote_port, int local_port);
-static size_t on_header(char *line, size_t size, size_t len, void *context);
-static size_t on_answer(char *bytes, size_t size, size_t len, void *context);
+static int no_passphrase(_unused_ char *text, _unused_ int size, _unused_ int writing,
+                         _unused_ void *context)
+{
+        return -1;
+}
+
+/* A PEM text must be what it is said to be. TLS would tell late, and OpenSSL would ask for the
+ * passphrase of an encrypted key on the terminal. */
+static int check_pem(const char *pem, bool is_key, const char *whose, struct err *err)
+{
+        BIO *bio = BIO_new_mem_buf(pem, -1);
+        X509 *certificate = NULL;
+        EVP_PKEY *key = NULL;
+        bool good;
+
+        if (!bio)
+                return err_oom(err);
+        if (is_key)
+                key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+        else
+                certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+        good = key || certificate;
+        EVP_PKEY_free(key);
+        X509_free(certificate);
+        BIO_free(bio);
+        ERR_clear_error();
+        if (good)
+                return 0;
+        return err_text(err, -EINVAL, CNI_ERR_CONFIG, "the %s %s in PEM form", whose,
+                        is_key ? "key is no unencrypted key" : "certificate is no certificate");
+}
 
 /* Whether a text can stand in a header: no control character, which could begin another one. */
 static bool fits_header(const char *text)
@@ -145,11 +235,11 @@ static int check_texts(const struct http_server *server, struct err *err)
         int r = 0;
 
         if (server->ca)
-                r = pem_check_certificate(server->ca, "authority's", err);
+                r = check_pem(server->ca, false, "authority's", err);
         if (r == 0 && server->certificate)
-                r = pem_check_certificate(server->certificate, "client's", err);
+                r = check_pem(server->certificate, false, "client's", err);
         if (r == 0 && server->certificate && server->key)
-                r = pem_check_key(server->key, "client's", err);
+                r = check_pem(server->key, true, "client's", err);
         if (r < 0)
                 return r;
         if (server->token && !fits_header(server->token))
@@ -342,10 +432,10 @@ static int set_up(struct http *http, const struct http_server *server, struct er
 int http_new(const struct http_server *server, struct http **ret, struct err *err)
 {
         struct http *http;
-        int r;
+        int r = digest_initialise(err); /* before curl, which asks for the host's openssl.cnf */
 
-        /* Before curl, which asks for the host's openssl.cnf: it could load modules. */
-        (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+        if (r < 0)
+                return r;
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
                 return err_text(err, -EIO, CNI_ERR_INTERNAL, "curl cannot be initialised");
         http = calloc(1, sizeof(*http));
@@ -373,68 +463,6 @@ void http_free(struct http *http)
                 explicit_bzero(http->authorization, strlen(http->authorization));
         free(http->authorization);
         free(http);
-}
-
-/* ---- what curl calls ---- */
-
-/* Right before a request is sent. */
-static int on_sending(void *context, _unused_ char *remote, _unused_ char *local,
-                      _unused_ int remote_port, _unused_ int local_port)
-{
-        struct slot *slot = context;
-
-        if (slot->sendings > 0 && strcmp(slot->request->method, "GET") != 0)
-                return CURL_PREREQFUNC_ABORT;
-        slot->sendings++;
-        return CURL_PREREQFUNC_OK;
-}
-
-/* The milliseconds of a Retry-After header's value; -1 when it is a date or makes no sense. */
-static int64_t parse_retry_after(const char *value, size_t len)
-{
-        uint64_t seconds;
-        int r;
-
-        while (len > 0 && isspace((unsigned char)value[len - 1]))
-                len--;
-        while (len > 0 && isspace((unsigned char)*value)) {
-                value++;
-                len--;
-        }
-        r = parse_u64(value, len, RETRY_AFTER_MAX_MS / 1000, &seconds);
-        if (r == -ERANGE)
-                return RETRY_AFTER_MAX_MS;
-        return r < 0 ? -1 : (int64_t)seconds * 1000;
-}
-
-static size_t on_header(char *line, _unused_ size_t size, size_t len, void *context)
-{
-        static const char name[] = "retry-after:";
-        struct slot *slot = context;
-
-        slot->header_len += len;
-        if (slot->header_len > HEADER_CEILING)
-                return 0;
-        if (len >= 5 && strncmp(line, "HTTP/", 5) == 0) {
-                /* What came before belongs to an interim answer. */
-                slot->header_ended = false;
-                slot->request->retry_after_ms = -1;
-        } else if (len >= sizeof(name) && strncasecmp(line, name, sizeof(name) - 1) == 0) {
-                slot->request->retry_after_ms =
-                        parse_retry_after(line + sizeof(name) - 1, len - (sizeof(name) - 1));
-        } else if (*line == '\r' || *line == '\n') {
-                slot->header_ended = true;
-        }
-        return len;
-}
-
-/* A part of the answer, decompressed. */
-static size_t on_answer(char *bytes, _unused_ size_t size, size_t len, void *context)
-{
-        const struct slot *slot = context;
-
-        buf_append(&slot->request->answer, bytes, len);
-        return slot->request->answer.failed ? 0 : len;
 }
 
 /* ---- how a request ends ---- */
@@ -611,11 +639,9 @@ static int set_headers(const struct http *http, struct slot *slot)
 /* The time for a connection, for curl: a second more than it has. */
 static long connect_within(int64_t connect_ms)
 {
-        int64_t left_ms = connect_ms - clock_boot_ms();
+        int64_t left_ms = connect_ms - clock_boot_ms() + 1000;
 
-        if (left_ms < 0)
-                left_ms = 0;
-        return left_ms < INT32_MAX - 1000 ? (long)left_ms + 1000 : INT32_MAX;
+        return left_ms < 1000 ? 1000 : left_ms < INT32_MAX ? (long)left_ms : INT32_MAX;
 }
 
 static int set_request(const struct http *http, struct slot *slot, long connect_within_ms)
@@ -684,7 +710,7 @@ static void finish_done(struct http *http)
         int rest;
 
         while ((message = curl_multi_info_read(http->multi, &rest))) {
-                CURLcode code = message->data.result;
+                CURLcode code = message->data.result; /* the message goes with its handle */
                 struct slot *slot = NULL;
 
                 (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);

@@ -12,6 +12,7 @@
 
 #include "conf.h"
 #include "core/fs.h"
+#include "core/options.h"
 #include "release.h"
 #include "report.h"
 #include "store.h"
@@ -21,86 +22,32 @@
 
 /* ---- arguments ---- */
 
-enum option {
-        OPTION_DATA_DIR = 1,
-        OPTION_JSON = 2,
-        OPTION_CONF = 4,
-        OPTION_VALID = 8,
-        OPTION_DRY_RUN = 16,
-};
-
 struct arguments {
         const char *data_dir, *conf, *valid; /* NULL: not given */
         bool json, dry_run;
-        const char **networks; /* owned array of borrowed names */
-        size_t network_count;
+        struct words networks;
 };
 
 static void arguments_done(struct arguments *arguments)
 {
-        free(arguments->networks);
+        words_done(&arguments->networks);
 }
 
 static int wrong_usage(const char *command, const char *what, const char *word)
 {
-        (void)fprintf(stderr, PROGRAM " %s: %s '%s'; see " PROGRAM " --help\n", command, what,
-                      word);
-        return 2;
-}
-
-/* Takes one option, and its value from the next word. Returns 0, or 2 for wrong usage. */
-static int parse_option(char **argv, int *at, unsigned allowed, struct arguments *arguments)
-{
-        const struct {
-                const char *name;
-                enum option option;
-                const char **value;
-                bool *set;
-        } options[] = {
-                { "--data-dir", OPTION_DATA_DIR, &arguments->data_dir, NULL },
-                { "--conf", OPTION_CONF, &arguments->conf, NULL },
-                { "--valid", OPTION_VALID, &arguments->valid, NULL },
-                { "--json", OPTION_JSON, NULL, &arguments->json },
-                { "--dry-run", OPTION_DRY_RUN, NULL, &arguments->dry_run },
-        };
-        size_t i = 0;
-
-        while (i < ARRAY_SIZE(options) &&
-               (!(options[i].option & allowed) || strcmp(options[i].name, argv[*at]) != 0))
-                i++;
-        if (i == ARRAY_SIZE(options))
-                return wrong_usage(argv[0], "unknown option", argv[*at]);
-        if (options[i].set) {
-                *options[i].set = true;
-                return 0;
-        }
-        if (!argv[*at + 1])
-                return wrong_usage(argv[0], "no value for", argv[*at]);
-        *options[i].value = argv[++*at];
-        return 0;
+        return options_misused(PROGRAM, command, what, word);
 }
 
 /* Returns 0, or 1 or 2, which is then the exit status. */
-static int parse_arguments(int argc, char **argv, unsigned allowed, struct arguments *ret)
+static int parse_arguments(int argc, char **argv, const struct option_row *rows, size_t count,
+                           struct arguments *ret)
 {
-        ret->networks = calloc((size_t)argc + 1, sizeof(*ret->networks));
-        if (!ret->networks) {
-                (void)fputs(PROGRAM ": out of memory\n", stderr);
-                return 1;
-        }
-        for (int i = 1; i < argc; i++) {
-                if (argv[i][0] == '-') {
-                        int r = parse_option(argv, &i, allowed, ret);
+        int r = options_parse(PROGRAM, argc, argv, rows, count, &ret->networks);
 
-                        if (r > 0)
-                                return r;
-                } else if (cni_is_name(argv[i])) {
-                        ret->networks[ret->network_count++] = argv[i];
-                } else {
-                        return wrong_usage(argv[0], "not a network name:", argv[i]);
-                }
-        }
-        return 0;
+        for (size_t i = 0; i < ret->networks.count && r == 0; i++)
+                if (!cni_is_name(ret->networks.items[i]))
+                        r = wrong_usage(argv[0], "not a network name:", ret->networks.items[i]);
+        return r;
 }
 
 static const char *data_dir_of(const struct arguments *arguments)
@@ -152,9 +99,10 @@ static int find_networks(const struct arguments *arguments, struct text_list *re
         const struct dirent *entry;
         int r = 0;
 
-        for (size_t i = 0; i < arguments->network_count && r == 0; i++)
-                r = text_list_add(ret, arguments->networks[i], strlen(arguments->networks[i]), err);
-        if (r < 0 || arguments->network_count > 0)
+        for (size_t i = 0; i < arguments->networks.count && r == 0; i++)
+                r = text_list_add(ret, arguments->networks.items[i],
+                                  strlen(arguments->networks.items[i]), err);
+        if (r < 0 || arguments->networks.count > 0)
                 return r;
         listing = opendir(data_dir);
         if (!listing && errno == ENOENT && !arguments->data_dir)
@@ -192,7 +140,7 @@ static int read_reports(const struct arguments *arguments, struct report_list *r
                 if (i > 0 && strcmp(names.items[i], names.items[i - 1]) == 0)
                         continue; /* named twice */
                 r = path ? report_read(ret, names.items[i], path, err) : err_oom(err);
-                if (r == STORE_ABSENT && arguments->network_count > 0)
+                if (r == STORE_ABSENT && arguments->networks.count > 0)
                         return no_network(arguments, names.items[i], err);
                 if (r == STORE_ABSENT) /* deleted meanwhile, or not used yet */
                         r = 0;
@@ -207,8 +155,12 @@ static int run_list(int argc, char **argv)
         _cleanup_(arguments_done) struct arguments arguments = { 0 };
         _cleanup_(report_list_done) struct report_list reports = { 0 };
         _cleanup_(buf_done) struct buf out;
+        const struct option_row rows[] = {
+                { "--data-dir", &arguments.data_dir, NULL },
+                { "--json", NULL, &arguments.json },
+        };
         struct err err = { 0 };
-        int r = parse_arguments(argc, argv, OPTION_DATA_DIR | OPTION_JSON, &arguments);
+        int r = parse_arguments(argc, argv, rows, ARRAY_SIZE(rows), &arguments);
 
         buf_init(&out, OUTPUT_MAX);
         if (r > 0)
@@ -273,15 +225,20 @@ static int run_status(int argc, char **argv)
         _cleanup_(report_list_done) struct report_list reports = { 0 };
         _cleanup_(conf_done) struct conf conf = { 0 };
         _cleanup_(buf_done) struct buf out;
+        const struct option_row rows[] = {
+                { "--data-dir", &arguments.data_dir, NULL },
+                { "--conf", &arguments.conf, NULL },
+                { "--json", NULL, &arguments.json },
+        };
         struct err err = { 0 };
-        int r = parse_arguments(argc, argv, OPTION_DATA_DIR | OPTION_JSON | OPTION_CONF,
-                                &arguments);
+        int r = parse_arguments(argc, argv, rows, ARRAY_SIZE(rows), &arguments);
 
         buf_init(&out, OUTPUT_MAX);
         if (r > 0)
                 return r;
-        if (arguments.conf && arguments.network_count > 0)
-                return wrong_usage(argv[0], "--conf names the network, not", arguments.networks[0]);
+        if (arguments.conf && arguments.networks.count > 0)
+                return wrong_usage(argv[0], "--conf names the network, not",
+                                   arguments.networks.items[0]);
         if (arguments.conf)
                 r = read_configured(&arguments, &conf, &reports, &err);
         else
@@ -319,18 +276,16 @@ static int collect(const struct arguments *arguments, const struct attachments *
 {
         const struct release_report report = { entry_list_add, freed, arguments->dry_run };
         _cleanup_(store_close) struct store store = STORE_CLOSED;
-        _cleanup_(freep) char *path = fs_join(data_dir_of(arguments), arguments->networks[0]);
+        _cleanup_(freep) char *path = fs_join(data_dir_of(arguments), arguments->networks.items[0]);
         int r;
 
         if (!path)
                 return err_oom(err);
         r = store_open(path, arguments->dry_run ? STORE_NO_LOCK : 0, &store, err);
         if (r == STORE_ABSENT)
-                return no_network(arguments, arguments->networks[0], err);
+                return no_network(arguments, arguments->networks.items[0], err);
         return r < 0 ? r : release_collect(&store, valid, &report, err);
 }
-
-#define GC_OPTIONS (OPTION_DATA_DIR | OPTION_JSON | OPTION_VALID | OPTION_DRY_RUN)
 
 static int run_gc(int argc, char **argv)
 {
@@ -338,16 +293,23 @@ static int run_gc(int argc, char **argv)
         _cleanup_(attachments_done) struct attachments valid = { 0 };
         _cleanup_(entry_list_done) struct entry_list freed = { 0 };
         _cleanup_(buf_done) struct buf out;
+        const struct option_row rows[] = {
+                { "--data-dir", &arguments.data_dir, NULL },
+                { "--valid", &arguments.valid, NULL },
+                { "--dry-run", NULL, &arguments.dry_run },
+                { "--json", NULL, &arguments.json },
+        };
         struct err err = { 0 }, print_err = { 0 };
-        int status, r = parse_arguments(argc, argv, GC_OPTIONS, &arguments);
+        int status, r = parse_arguments(argc, argv, rows, ARRAY_SIZE(rows), &arguments);
 
         buf_init(&out, OUTPUT_MAX);
         if (r > 0)
                 return r;
-        if (arguments.network_count == 0)
+        if (arguments.networks.count == 0)
                 return wrong_usage(argv[0], "missing argument", "NETWORK");
-        if (arguments.network_count > 1)
-                return wrong_usage(argv[0], "one network only, not also", arguments.networks[1]);
+        if (arguments.networks.count > 1)
+                return wrong_usage(argv[0], "one network only, not also",
+                                   arguments.networks.items[1]);
         if (!arguments.valid)
                 return wrong_usage(argv[0], "missing option", "--valid");
         r = read_valid(arguments.valid, &valid, &err);
@@ -356,7 +318,7 @@ static int run_gc(int argc, char **argv)
         if (r < 0 && freed.count == 0)
                 return cni_command_end(PROGRAM, r, &out, &err);
         if (arguments.json)
-                report_freed_json(&freed, arguments.networks[0], arguments.dry_run, &out);
+                report_freed_json(&freed, arguments.networks.items[0], arguments.dry_run, &out);
         else
                 report_freed_lines(&freed, arguments.dry_run, &out);
         /* What was freed is told even when something else could not be. */

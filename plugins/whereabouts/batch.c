@@ -12,12 +12,11 @@
 
 #include "core/clock.h"
 
-#define CONNECT_MS     8000 /* how long an ADD waits for a server that is away */
-#define CONNECT_DEL_MS 3000 /* a DEL can be left for later */
-#define REPEAT_MS      15000
-#define RELEASE_MS     2000 /* for giving the Lease back, whatever time is left */
-#define LEFTOVERS_MAX  16U
-#define ROUNDS_MAX     1000 /* no end that deadlines would not bring earlier */
+#define CONNECT_MS    4000 /* a server that is away is waited for so long; a DEL has 5 s in all */
+#define REPEAT_MS     15000
+#define RELEASE_MS    2000 /* for giving the Lease back, whatever time is left */
+#define LEFTOVERS_MAX 16U
+#define ROUNDS_MAX    1000 /* no end that deadlines would not bring earlier */
 
 int batch_open(struct batch *batch, const struct conf_node *node,
                const struct kubeconfig *kubeconfig, int records, bool alone, struct err *err)
@@ -66,12 +65,9 @@ static void set_limits(struct batch *batch, struct job *const *jobs, size_t coun
 {
         struct k8s_limits limits = { .connect_ms = CONNECT_MS, .repeat_ms = REPEAT_MS };
 
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++)
                 if (jobs[i]->request->deadline_ms > limits.deadline_ms)
                         limits.deadline_ms = jobs[i]->request->deadline_ms;
-                if (jobs[i]->request->verb == REQUEST_DEL)
-                        limits.connect_ms = CONNECT_DEL_MS;
-        }
         batch->view.limits = limits;
 }
 

@@ -71,10 +71,11 @@ static int too_small(const struct ipnet *net, struct err *err)
         mask[len] = '\0';
         if (net->prefix % 4 != 0) /* /31 and /127; the others have none of a digit's bits cut */
                 mask[len - 1] = 'e';
-        return err_text(err, -EINVAL, CNI_ERR_INTERNAL,
-                        "net mask is too short, subnet {%s %s} has no usable IP addresses, it is "
-                        "too small",
-                        ip_format(&net->ip, ip), mask);
+        (void)err_text(err, -EINVAL, CNI_ERR_INTERNAL,
+                       "net mask is too short, subnet {%s %s} has no usable IP addresses, it is "
+                       "too small",
+                       ip_format(&net->ip, ip), mask);
+        return -EINVAL;
 }
 
 /* Whether `ip` is one of first..last; never for one that is unset or of the other family. */
@@ -140,6 +141,7 @@ static int exhausted(const struct range *range, const struct ip *first, const st
 {
         char first_text[IP_TEXT_MAX], last_text[IP_TEXT_MAX], net_text[IPNET_TEXT_MAX];
         struct buf excludes;
+        bool no_memory;
 
         buf_init(&excludes, sizeof(err->msg)); /* what does not fit is cut off */
         for (size_t i = 0; i < range->exclude_count; i++)
@@ -149,8 +151,9 @@ static int exhausted(const struct range *range, const struct ip *first, const st
                        "excludeRanges: [%s]",
                        ip_format(first, first_text), ip_format(last, last_text),
                        ipnet_format(&range->net, net_text), buf_text(&excludes));
+        no_memory = excludes.failed == -ENOMEM;
         buf_done(&excludes);
-        return CHOOSE_EXHAUSTED;
+        return no_memory ? err_oom(err) : CHOOSE_EXHAUSTED;
 }
 
 int choose_address(const struct range *range,

@@ -215,6 +215,8 @@ static int judge_owner(struct claim *claim, struct view *view, const struct requ
         if (r == -ENOMEM)
                 return err_oom(err);
         if (r < 0) {
+                err_wrap(&why, "k8s answer error: overlappingrangeipreservations %s: ",
+                         claim->reservation);
                 claim_fail(claim, &why);
                 return 0;
         }
@@ -289,6 +291,12 @@ bool claim_review(struct claim *claim, const struct request *request)
         if (entry && !is_ours(entry, request)) {
                 claim->state = CLAIM_CHOOSE;
                 return false;
+        }
+        if (!entry && claim->found && request->overlap) {
+                /* A DEL of the container before took it away, and the reservation with it. */
+                claim->found = false;
+                claim->written = true;
+                claim->state = CLAIM_LOOK;
         }
         if (entry && strcmp(entry->id, request->container_id) == 0 &&
             !entry_given_up(claim, request))

@@ -444,7 +444,7 @@ static bool is_settled(const struct job *job)
 /* A failed ADD must not cost a running container what an earlier ADD gave it. */
 static bool was_held(const struct job *job)
 {
-        return job->recorded && job->before == RECORD_HELD && !job->again;
+        return job->recorded && job->before == RECORD_HELD;
 }
 
 static int undo_claims(struct job *job, bool hopeless, struct err *err)
@@ -519,6 +519,36 @@ static void end_failed_add(struct job *job, const struct job_context *context)
                 (void)record_remove(context->records, &job->record, &ignored);
 }
 
+/* A record that names nothing yet names the pools in which the container may have an address. */
+static int record_pools(struct job *job, struct err *err)
+{
+        const struct request *request = job->request;
+        const struct ip any = { 0 };
+        int r = 0;
+
+        if (job->record.item_count > 0)
+                return 0;
+        for (size_t i = 0; i < job->pool_count && r == 0; i++)
+                r = record_add_item(&job->record, job->pools[i]->name, &any, request->overlap,
+                                    false, err);
+        if (job->pool_count > 0 || r < 0)
+                return r;
+        if (request->slice_pool)
+                return err_text(err, -ENOENT, CNI_ERR_TRY_LATER,
+                                "the slice of this node cannot be looked up");
+        for (size_t i = 0; i < request->range_count && r == 0; i++) {
+                _cleanup_(buf_done) struct buf name;
+
+                buf_init(&name, 4096);
+                pool_name(&name, request->network_name, NULL, &request->ranges[i].net);
+                r = buf_check(&name, err);
+                if (r == 0)
+                        r = record_add_item(&job->record, buf_text(&name), &any, request->overlap,
+                                            false, err);
+        }
+        return r;
+}
+
 /* A DEL that could not be finished is good if a later call can finish it. */
 static void end_remembered(struct job *job, const struct job_context *context,
                            const struct err *why)
@@ -528,7 +558,7 @@ static void end_remembered(struct job *job, const struct job_context *context,
         job->state = JOB_DONE;
         job->answer.err = *why;
         job->answer.r = ANSWER_REMEMBERED;
-        if (remember(job, context, &err) == 0)
+        if (record_pools(job, &err) == 0 && remember(job, context, &err) == 0)
                 return;
         job->answer.r = -EIO;
         job->answer.err.code = CNI_ERR_TRY_LATER;
@@ -571,6 +601,7 @@ static int end_repair(struct job *job, const struct job_context *context, struct
         for (size_t i = 0; i < job->pool_count; i++)
                 job->pools[i]->stale = true;
         drop_removals(job);
+        job->planned = job->recorded = false;
         job->state = JOB_WORKING;
         job->record.state = RECORD_ADDING;
         r = write_record(job, context, true, &why);
@@ -663,38 +694,11 @@ int request_of_record(const struct record *record, struct request *ret)
         return r;
 }
 
-/* A record of what a DEL would look for. */
-static int record_pools(struct job *job, struct err *err)
-{
-        const struct request *request = job->request;
-        const struct ip any = { 0 };
-        int r = 0;
-
-        if (job->record.item_count > 0)
-                return 0;
-        if (request->slice_pool)
-                return err_text(err, -ENOENT, CNI_ERR_TRY_LATER,
-                                "the slice of this node cannot be looked up");
-        for (size_t i = 0; i < request->range_count && r == 0; i++) {
-                _cleanup_(buf_done) struct buf name;
-
-                buf_init(&name, 4096);
-                pool_name(&name, request->network_name, NULL, &request->ranges[i].net);
-                r = buf_check(&name, err);
-                if (r == 0)
-                        r = record_add_item(&job->record, buf_text(&name), &any, request->overlap,
-                                            false, err);
-        }
-        return r;
-}
-
 void job_refuse(struct job *job, const struct job_context *context, const struct err *why)
 {
         struct err err;
         int r = job->loaded ? 0 : load_record(job, context, &err);
 
-        if (r == 0 && job->request->verb == REQUEST_DEL)
-                r = record_pools(job, &err);
         if (r == 0 && job->request->verb == REQUEST_DEL) {
                 end_remembered(job, context, why);
                 return;

@@ -10,12 +10,6 @@
 #include "conf.h"
 #include "removal.h"
 
-/* Outcome of a DEL, in its answer's r: what is left to do is on disk, and a later call does it. The
- * answer's err says why. */
-enum {
-        ANSWER_REMEMBERED = 1,
-};
-
 /* How long after its sending a request is thought to be carried out at the latest. */
 #define JOB_SETTLED_AFTER_MS 90000
 

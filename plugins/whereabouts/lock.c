@@ -66,8 +66,10 @@ static int keep_answer(struct lock *lock, const struct k8s_request *request, str
         struct lease lease = { 0 };
         int r = lease_parse(buf_text(&request->answer), request->answer.len, &lease, err);
 
-        if (r < 0)
+        if (r < 0) {
+                err_wrap(err, "k8s answer error: leases %s: ", lock->name);
                 return r;
+        }
         lease_done(&lock->lease);
         lock->lease = lease;
         return 0;

@@ -141,7 +141,7 @@ int reservation_list_parse(const char *text, size_t len, struct reservation_list
                 reservation_list_done(&list);
                 return reservation_error(r, err);
         }
-        if (list.count > 1)
+        if (list.items)
                 qsort(list.items, list.count, sizeof(*list.items), compare_names);
         *ret = list;
         return 0;
@@ -167,7 +167,7 @@ void reservation_name(struct buf *buf, const char *network_name, const struct ip
         if (network_name)
                 buf_printf(buf, "%s-", network_name);
         for (; *p; p++)
-                buf_putc(buf, *p == ':' ? '-' : *p);
+                buf_putc(buf, (char)(*p == ':' ? '-' : *p));
         if (p > text && p[-1] == ':')
                 buf_putc(buf, '0');
 }

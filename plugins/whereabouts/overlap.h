@@ -13,6 +13,7 @@
 #include "core/ip.h"
 #include "core/json.h"
 
+/* Texts are borrowed from the document. Metadata alone, as in a brief answer, is one of nobody. */
 struct reservation {
         const char *name, *uid, *resource_version;
         const char *podref;               /* "" when absent */
@@ -38,7 +39,8 @@ const struct reservation *reservation_list_find(const struct reservation_list *l
 /* Appends the object's name: [NETWORK_NAME-]ADDRESS, with '-' for ':' and 0 behind a last '-'. */
 void reservation_name(struct buf *buf, const char *network_name, const struct ip *ip);
 
-/* Whose it is. An absent ifname matches any; so does an absent containerid with OWNER_POD only. */
+/* Whose it is. An absent ifname matches any; so does an absent containerid with OWNER_POD only.
+ * `podref` NULL is not known: then only the very same container counts. */
 enum reservation_owner {
         OWNER_OTHER,     /* another pod's, or another interface's of the same pod */
         OWNER_POD,       /* the same pod and interface; another container, or none is named */

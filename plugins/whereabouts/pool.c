@@ -253,7 +253,7 @@ void pool_name(struct buf *buf, const char *network_name, const char *node, cons
                 buf_printf(buf, "%s-", node);
         ipnet_format(net, text);
         for (char *p = text; *p; p++)
-                buf_putc(buf, *p == ':' || *p == '/' ? '-' : *p);
+                buf_putc(buf, (char)(*p == ':' || *p == '/' ? '-' : *p));
 }
 
 static const char *family_name(const struct ip *ip)

@@ -18,7 +18,9 @@
 
 #define POOL_TEXT_MAX (64U * 1024U * 1024U) /* of an object that is read */
 
-/* One entry of spec.allocations. Texts are borrowed from the pool; never NULL but for ifname. */
+/* One entry of spec.allocations. Texts are borrowed from the pool; never NULL but for ifname. An
+ * entry without a proper id and podref has empty ones: its address is taken, and that is all. Two
+ * keys may be the same address. */
 struct pool_entry {
         const char *key; /* as it stands there, such as "007" */
         struct ip ip;
@@ -43,9 +45,10 @@ int pool_parse(const char *text, size_t len, struct pool *ret, struct err *err);
 
 /* Reads an IPPoolList, for those who show or repair. */
 struct pool_list {
-        struct pool *items; /* owned; their documents are NULL: */
+        struct pool
+                *items; /* owned; one whose range is no network has an unset range and no entries */
         size_t count;
-        struct json *document; /* texts are borrowed from here */
+        struct json *document; /* owned; the items have none, their texts are borrowed from here */
 };
 
 void pool_list_done(struct pool_list *list);
@@ -56,7 +59,8 @@ int pool_list_parse(const char *text, size_t len, struct pool_list *ret, struct 
 void pool_name(struct buf *buf, const char *network_name, const char *node,
                const struct ipnet *net);
 
-/* The entries that match, or NULL. podref or ifname NULL matches any. */
+/* The first entry, by address, that matches, or NULL. podref or ifname NULL matches any; an entry
+ * without ifname matches only that. */
 const struct pool_entry *pool_find_ip(const struct pool *pool, const struct ip *ip);
 const struct pool_entry *pool_find_pod(const struct pool *pool, const char *podref,
                                        const char *ifname);

@@ -423,9 +423,11 @@ int record_write(int dirfd, const struct record *const *records, size_t count, b
 {
         _cleanup_(freep) struct output *outputs = calloc(count + 1, sizeof(*outputs));
         _cleanup_(freep) struct fs_file *files = calloc(count + 1, sizeof(*files));
-        int r = outputs && files ? 0 : err_oom(err);
         size_t done = 0;
+        int r = 0;
 
+        if (!outputs || !files)
+                return err_oom(err);
         while (r == 0 && done < count) {
                 r = prepare(records[done], durable, &outputs[done], &files[done], err);
                 done++;
@@ -491,7 +493,8 @@ bool record_is_marked(int dirfd, const struct record *record)
         char name[MARK_NAME_MAX];
         struct err ignored;
 
-        return mark_name(record, name, &ignored) == 0 && is_there(dirfd, name);
+        /* In doubt it has to go: an ADD can be repeated. */
+        return mark_name(record, name, &ignored) < 0 || is_there(dirfd, name);
 }
 
 int record_remove(int dirfd, const struct record *record, struct err *err)
@@ -517,7 +520,7 @@ static void remove_old_temporary(int dirfd, const char *name)
         struct stat st;
 
         if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-            st.st_ctim.tv_sec < now_s - TEMPORARY_AGE_S)
+            st.st_mtim.tv_sec < now_s - TEMPORARY_AGE_S)
                 (void)unlinkat(dirfd, name, 0); /* the next call tries again */
 }
 

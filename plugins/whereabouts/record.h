@@ -38,10 +38,11 @@ struct record_item {
 struct record {
         enum record_state state;
         char *network, *container_id, *ifname;
-        char *podref;                          /* NULL: not known */
-        char *network_name;                    /* NULL: none */
-        char *lease; /* name of the Lease that orders decisions about it; NULL: none */
-        char *server, *namespace, *kubeconfig; /* which cluster, and the way to it */
+        char *podref;       /* NULL: not known */
+        char *network_name; /* NULL: none */
+        char *lease;        /* name of the Lease that orders decisions about it; NULL: none */
+        char *server, *namespace, *kubeconfig; /* which cluster, and the way to it; the first two
+                                                * are "" when not known */
         /* clock_real_ms() until when a request that was sent may still be carried out: up to then
          * the removal is repeated, and the record stays. 0: none is on its way. */
         int64_t settled_ms;
@@ -55,7 +56,7 @@ int record_add_item(struct record *record, const char *pool, const struct ip *ip
 
 /* Outcome > 0. */
 enum {
-        RECORD_NONE = 1, /* no such record, or one of another version */
+        RECORD_NONE = 1, /* no such record, none that can be decoded, or one of another version */
 };
 
 /* Opens the directory; makes it (0700) with its parents if `create`. RECORD_NONE without. */
@@ -64,12 +65,12 @@ int record_open(const char *path, bool create, int *ret_dirfd, struct err *err);
 int record_read(int dirfd, const char *network, const char *container_id, const char *ifname,
                 struct record *ret, struct err *err);
 
-/* Puts files in place, each whole or not at all. `durable`: they survive a power cut once it
- * returns; many cost little more than one. */
+/* Puts files in place, each whole or not at all; each attachment once. `durable`: they survive a
+ * power cut once it returns; many cost little more than one. */
 int record_write(int dirfd, const struct record *const *records, size_t count, bool durable,
                  struct err *err);
 
-/* Marks the attachment as one that has to go. */
+/* Marks the attachment as one that has to go; it may be marked already. In doubt it is marked. */
 int record_mark(int dirfd, const struct record *record, bool durable, struct err *err);
 int record_unmark(int dirfd, const struct record *record, struct err *err);
 bool record_is_marked(int dirfd, const struct record *record);
@@ -84,7 +85,8 @@ int record_remove(int dirfd, const struct record *record, struct err *err);
 int record_each(int dirfd, bool marked, int (*each)(const struct record *record, void *context),
                 void *context, struct err *err);
 
-/* The text of a record, and back; pure. RECORD_NONE for another version. */
+/* The text of a record, and back; pure. RECORD_NONE for another version. CNI_ERR_DECODE for one
+ * that makes no sense, in both directions: what could not be read again is not written. */
 int record_encode(const struct record *record, struct buf *buf, struct err *err);
 int record_decode(const char *text, size_t len, struct record *ret, struct err *err);
 

@@ -114,25 +114,30 @@ static int judge_owner(struct removal *removal, const struct request *request,
 {
         struct reservation theirs = { 0 };
         struct err why;
-        bool named;
+        bool others;
         int r = reservation_parse(buf_text(&answer->answer), answer->answer.len, &theirs, &why);
 
         if (r == -ENOMEM)
                 return err_oom(err);
         if (r < 0) {
+                err_wrap(&why, "k8s answer error: overlappingrangeipreservations %s: ",
+                         removal->reservation);
                 removal_fail(removal, &why);
                 return 0;
         }
         reservation_done(&removal->theirs);
         removal->theirs = theirs;
-        named = theirs.containerid && *theirs.containerid;
+        /* Another container of the pod has it in its name. If the entry is still ours, that
+         * container's ADD has not come to its end, and makes sure of its reservation once it sees
+         * the entry gone. */
+        others = theirs.containerid && *theirs.containerid && !own_entry(removal, request);
         switch (reservation_owner(&theirs, removal->podref, request->ifname,
                                   request->container_id)) {
         case OWNER_CONTAINER:
                 removal->state = REMOVAL_DELETE;
                 break;
         case OWNER_POD:
-                removal->state = named ? REMOVAL_ENTRY : REMOVAL_DELETE;
+                removal->state = others ? REMOVAL_ENTRY : REMOVAL_DELETE;
                 break;
         case OWNER_OTHER:
                 removal->state = REMOVAL_ENTRY;

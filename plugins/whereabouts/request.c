@@ -5,6 +5,7 @@
  */
 #include "request.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "core/cni.h"
@@ -142,7 +143,7 @@ static int check_request(const struct request *request, struct err *err)
 
 static int check_answer(const struct answer *answer, struct err *err)
 {
-        if (answer->r > 0 || answer->r < -4095)
+        if (answer->r > ANSWER_REMEMBERED || answer->r < -4095)
                 return bad(err, "r");
         if (answer->r == 0)
                 return 0;
@@ -247,7 +248,7 @@ int answer_encode(const struct answer *answer, struct buf *buf, struct err *err)
         json_begin(&w, NULL, '{');
         json_put_i64(&w, "version", FRAME_VERSION);
         json_put_i64(&w, "r", answer->r);
-        if (answer->r < 0) {
+        if (answer->r != 0) {
                 json_put_i64(&w, "code", answer->err.code);
                 json_put_string(&w, "msg", answer->err.msg);
                 json_put_string(&w, "details", answer->err.details);
@@ -448,7 +449,7 @@ int answer_decode(const char *text, size_t len, struct answer *ret, struct err *
                 { "details", decode_details, offsetof(struct answer, err), JSON_PLAIN },
         };
         _cleanup_(json_freep) struct json *document = NULL;
-        _cleanup_(answer_done) struct answer answer = { .r = 1 };
+        _cleanup_(answer_done) struct answer answer = { .r = INT_MAX };
         struct json_at at = { 0 };
         int r = open_frame(text, len, &document, err);
 

@@ -51,12 +51,17 @@ bool request_is_podref(const char *text);
  * subdomain. */
 bool request_is_prefix(const char *text);
 
+/* Outcome of a DEL: what is left to do is on disk, and a later call does it. `err` says why. */
+enum {
+        ANSWER_REMEMBERED = 1,
+};
+
 /* The answer: addresses in the order of the ranges, or an error. */
 struct answer {
         struct ipnet *addresses; /* owned */
         size_t count;
-        int r;          /* 0, or what the verb returns */
-        struct err err; /* with r < 0 */
+        int r;          /* 0, ANSWER_REMEMBERED or < 0 */
+        struct err err; /* with r != 0 */
 };
 
 void answer_done(struct answer *answer);

@@ -72,8 +72,10 @@ static int take_pool(struct view_pool *pool, const struct k8s_request *request)
 {
         struct pool parsed = { 0 };
 
-        if (pool_parse(buf_text(&request->answer), request->answer.len, &parsed, &pool->err) < 0)
+        if (pool_parse(buf_text(&request->answer), request->answer.len, &parsed, &pool->err) < 0) {
+                err_wrap(&pool->err, "k8s answer error: ippools %s: ", pool->name);
                 return -EIO;
+        }
         pool_done(&pool->pool);
         pool->pool = parsed;
         pool->stale = pool->absent = false;

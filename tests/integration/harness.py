@@ -17,6 +17,9 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 HOST_LOCAL = pathlib.Path(
     os.environ.get("HOST_LOCAL", REPO / "build/plugins/host-local/host-local")
 )
+WHEREABOUTS = pathlib.Path(
+    os.environ.get("WHEREABOUTS", REPO / "build/plugins/whereabouts/whereabouts")
+)
 CACHE = pathlib.Path(
     os.environ.get("CNI_IPAM_CACHE")
     or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "cni-ipam"

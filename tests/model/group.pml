@@ -118,6 +118,7 @@ bool gaveup;     /* the deadline passed while a request had no answer */
 
 byte verb[N];    /* what the invocation wants; 0: none yet, or DEL is done */
 byte out[N + 1]; /* the address, + 1, that was printed and may be used */
+bool was_there;  /* attachment 0 has had its ADD, for SAMEPOD and MOVED */
 byte finished;   /* how many have ended */
 byte leading;    /* how many believe that they lead */
 
@@ -146,9 +147,9 @@ request late[LATE];
 #define SLOT_FREE (late[0].kind == 0 || late[LATE - 1].kind == 0)
 #define QUIET (late[0].kind == 0 && late[LATE - 1].kind == 0)
 
-hidden byte op[A]; /* a patch in the making: per address whose entry, + 1, is set, or REMOVE + that */
+byte op[A]; /* a patch in the making: per address whose entry, + 1, is set, or REMOVE + that */
 #define REMOVE 16
-hidden byte v, w; /* scratch, used within a step only */
+byte v, w; /* scratch, 0 between steps (not "hidden": backtracking would not restore it) */
 
 /* ---- the records ---- */
 
@@ -546,7 +547,9 @@ inline choose(j)
 
 inline write_record(j)
 {
-#ifndef MUTANT_NO_RECORD
+#ifdef MUTANT_NO_RECORD
+    mine[j] = true
+#else
     dirty[j] = dirty[j] || (record[j] == ADDING && !mine[j]);
     record[j] = ADDING;
     mine[j] = true;
@@ -557,8 +560,18 @@ inline write_record(j)
 #endif
 }
 
-/* Choose, write the record, POST; again for each address that is lost. A client that hung up may be
- * seen at any time, or later. */
+#define CHOICE_STANDS(j) (snap[plan[j] - 1] == 0 || POD(snap[plan[j] - 1] - 1) == POD(j))
+
+/* A look whether the client is alive. It must come between the reading of another container's object
+ * and the write over it: a client that is alive then had no successor when that object was read, and
+ * the write tests that it is unchanged. A look elsewhere may come too early, or not at all. */
+#ifdef MUTANT_NO_LOOK
+#define LOOK(j) skip
+#else
+#define LOOK(j) undo[j] = undo[j] || hungup[j]
+#endif
+
+/* Choose, write the record, POST; again for each address that is lost. */
 inline claim(j)
 {
     do
@@ -598,8 +611,10 @@ inline claim(j)
                     fi
                 :: resv[x] == j + 1 -> claimed[j] = true
                 :: resv[x] != 0 && resv[x] != j + 1 ->
+                    LOOK(j);
                     if
-                    :: POD(resv[x] - 1) == POD(j) && snap[x] != 0 && POD(snap[x] - 1) == POD(j) ->
+                    :: undo[j]
+                    :: !undo[j] && POD(resv[x] - 1) == POD(j) && snap[x] != 0 && POD(snap[x] - 1) == POD(j) ->
                         d_step {
                             printf("%d: reservation %d passes to %d\n", me, x, j);
                             resv_write(x, j + 1); claimed[j] = true
@@ -626,7 +641,6 @@ inline claim(j)
         }
     od
 }
-#define CHOICE_STANDS(j) (snap[plan[j] - 1] == 0 || POD(snap[plan[j] - 1] - 1) == POD(j))
 
 /* Needs its entry still. */
 #define IN_PATCH(j) (taken[j] == ADD && !undo[j] && claimed[j] && snap[plan[j] - 1] != j + 1)
@@ -738,6 +752,8 @@ inline hang_up()
     (taken[j] == DEL -> (gaveup && lame[j] -> FAILED : DONE) :                                     \
      (plan[j] != 0 && !undo[j] -> DONE + plan[j] : FAILED))
 
+#define OLD_ONE_RAN (out[0] != 0 || was_there)
+
 /* ==== the invocations for one attachment, one after the other ==== */
 
 proctype caller(byte me)
@@ -750,7 +766,7 @@ next_call:
         got = 0;
         delivered = false;
         if
-        :: verb[me] == 0 && (!SAMEPOD || me != 1 || out[0] != 0 || verb[0] == DEL || finished > 0) ->
+        :: verb[me] == 0 && (!SAMEPOD || me != 1 || OLD_ONE_RAN) ->
             verb[me] = ADD
         :: verb[me] == ADD && out[me] != 0 -> out[me] = 0; verb[me] = DEL
         :: verb[me] == ADD && out[me] == 0 -> verb[me] = DEL
@@ -758,6 +774,7 @@ next_call:
         :: verb[me] == ADD && out[me] == 0 && QUIT -> goto deleted
         :: verb[me] == DEL /* it failed */
         fi;
+        was_there = was_there || (me == 0 && (SAMEPOD || MOVED) && verb[0] == DEL);
         printf("%d begins %d (1: ADD, 2: DEL)\n", me, verb[me]);
         if
         :: SAMEPOD && me == 1 && verb[me] == ADD -> out[0] = 0 /* the old container is dead */
@@ -842,9 +859,7 @@ lead:
 #ifndef MUTANT_ADD_INHERITS_RELEASE
         take_back(j);
         mine[j] = false;
-#ifndef MUTANT_NO_LOOK_AFTER_RELEASE
-        undo[j] = undo[j] || hungup[j];
-#endif
+        LOOK(j);
 #endif
         j++
     :: j < N && !MUST_FINISH_RELEASE(j) -> j++
@@ -857,7 +872,7 @@ lead:
     :: else ->
         atomic { MAY_DIE; d_step { get_pool() } };
         do
-        :: j < N && taken[j] == ADD -> claim(j); j++
+        :: j < N && taken[j] == ADD -> LOOK(j); claim(j); j++
         :: j < N && taken[j] != ADD -> j++
         :: j == N -> j = 0; break
         od;
@@ -1001,8 +1016,11 @@ deadline:
     };
 
 killed:
-    d_step { hang_up(); let_go(); op_clear(); w = 0; j = 0; x = 0; todo = 0 };
-    goto next_call;
+    atomic {
+        j = 0;
+        d_step { hang_up(); let_go(); op_clear(); w = 0; x = 0; todo = 0 };
+        goto next_call
+    };
 
 deleted:
     atomic {
@@ -1027,7 +1045,7 @@ proctype writer(byte me)
     atomic {
         if
         :: !MOVED
-        :: MOVED && (out[0] != 0 || verb[0] == DEL || finished > 0) -> out[0] = 0
+        :: MOVED && OLD_ONE_RAN -> out[0] = 0
         fi
     };
 choose_one:
@@ -1054,13 +1072,14 @@ choose_one:
             d_step { resv_write(x, 0) }; gone = gone | (1 << x); goto choose_one
         }
     od;
-    d_step { printf("node 2 prints\n"); out[me] = x + 1; check() };
+    atomic { printf("node 2 prints\n"); d_step { out[me] = x + 1; check() } };
     out[me] = 0;
     d_step { printf("node 2: DELETE\n"); resv_write(x, 0) };
     fresh[me] = true;
     do
-    :: d_step { fresh[me] -> printf("node 2: PATCH removes\n"); op[x] = REMOVE + me + 1; pool_write() }; break
-    :: !fresh[me] -> fresh[me] = true
+    :: d_step { fresh[me] && pool[x] == me + 1 -> printf("node 2: PATCH removes\n"); op[x] = REMOVE + me + 1; pool_write() }; break
+    :: !fresh[me] && pool[x] == me + 1 -> fresh[me] = true
+    :: pool[x] != me + 1 -> break
     od;
 done:
     atomic { x = 0; gone = 0; fresh[me] = false; finished++ }
@@ -1107,7 +1126,8 @@ proctype end_of_all()
         do
         :: i < A -> assert(pool[i] == 0); assert(resv[i] == 0); i++
         :: else -> break
-        od
+        od;
+        i = 0
     }
 }
 

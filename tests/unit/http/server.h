@@ -244,9 +244,9 @@ static inline void *server_accept(void *context)
                         abort();
                 *connection = (struct server_connection){ server, index };
                 server->fds[index] = fd;
+                server->connections++; /* before its first answer */
                 if (pthread_create(&server->threads[index], NULL, server_serve, connection) != 0)
                         abort();
-                server->connections++;
         }
 }
 

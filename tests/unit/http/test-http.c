@@ -537,7 +537,7 @@ START_TEST(of_many_each_has_its_own_end)
                 { "/hold", NULL, 0, SERVER_HOLD },
                 { "/missing", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", 0, SERVER_KEEP },
         };
-        static struct http_request requests[60];
+        static struct http_request requests[25];
 
         start(pages, ARRAY_SIZE(pages));
         connect_to((struct http_server){ 0 });
@@ -546,7 +546,7 @@ START_TEST(of_many_each_has_its_own_end)
                                                      .path = pages[i % ARRAY_SIZE(pages)].path };
                 buf_init(&requests[i].answer, CEILING);
         }
-        run_until(requests, ARRAY_SIZE(requests), 1000, 1000);
+        run_until(requests, ARRAY_SIZE(requests), 2000, 2000);
         for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
                 static const int statuses[] = { 200, 0, 0, 0, 404 };
 

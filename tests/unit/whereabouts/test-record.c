@@ -4,6 +4,8 @@
  */
 #include "record.h"
 
+#include <time.h>
+
 #include "unit.h"
 
 /* SHA-256 of "net\0c1\0eth0" */
@@ -601,13 +603,21 @@ END_TEST
 
 START_TEST(what_a_killed_process_left_goes_in_time)
 {
+        static const char name[] = "." NAME_1 ".4711";
         char dir[UNIT_PATH_MAX];
         struct visitor visitor = { .fd = fill_directory(dir) };
+        struct timespec times[2];
         struct err err;
 
-        unit_write(dir, "." NAME_1 ".4711", "half a rec");
-        unit_assert_ok(record_each(visitor.fd, true, see, &visitor, &err), &err);
-        ck_assert(unit_exists(dir, "." NAME_1 ".4711")); /* somebody may be writing it */
+        unit_write(dir, name, "half a rec");
+        unit_assert_ok(record_each(visitor.fd, _i == 1, see, &visitor, &err), &err);
+        ck_assert(unit_exists(dir, name)); /* somebody may be writing it */
+        ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &times[0]), 0);
+        times[0].tv_sec -= 3600;
+        times[1] = times[0];
+        ck_assert_int_eq(utimensat(visitor.fd, name, times, 0), 0);
+        unit_assert_ok(record_each(visitor.fd, _i == 1, see, &visitor, &err), &err);
+        ck_assert(!unit_exists(dir, name));
         close(visitor.fd);
 }
 END_TEST
@@ -629,7 +639,7 @@ static void add_tests(TCase *tests)
         tcase_add_test(tests, every_record_is_visited_once);
         tcase_add_test(tests, only_marked_records_are_visited);
         tcase_add_test(tests, the_walk_ends_when_it_is_told);
-        tcase_add_test(tests, what_a_killed_process_left_goes_in_time);
+        tcase_add_loop_test(tests, what_a_killed_process_left_goes_in_time, 0, 2);
 }
 
 UNIT_MAIN("record", add_tests)
