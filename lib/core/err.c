@@ -44,6 +44,11 @@ static const struct {
         { EOVERFLOW, "value too large for defined data type" },
         { ENOTSUP, "operation not supported" },
         { EUCLEAN, "structure needs cleaning" },
+        { ECONNREFUSED, "connection refused" },
+        { ECONNRESET, "connection reset by peer" },
+        { ETIMEDOUT, "connection timed out" },
+        { EHOSTUNREACH, "no route to host" },
+        { ENETUNREACH, "network is unreachable" },
 };
 
 const char *err_errno_text(int number)

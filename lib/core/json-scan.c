@@ -167,6 +167,17 @@ static int scan_escape(struct cursor *c)
         return 0;
 }
 
+/* The bytes up to the next one that needs a closer look: nearly all of any document. */
+static size_t plain_len(const struct cursor *c)
+{
+        const char *p = c->at;
+
+        while (p < c->end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
+               *p != '\\')
+                p++;
+        return (size_t)(p - c->at);
+}
+
 static int scan_string(struct cursor *c, const char *where)
 {
         int r;
@@ -184,7 +195,9 @@ static int scan_string(struct cursor *c, const char *where)
                                 return r;
                         continue;
                 }
-                len = utf8_len(c->at, (size_t)(c->end - c->at));
+                len = plain_len(c);
+                if (len == 0)
+                        len = utf8_len(c->at, (size_t)(c->end - c->at));
                 if (len == 0)
                         buf_puts(&c->out->text, "\xef\xbf\xbd");
                 else

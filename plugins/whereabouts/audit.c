@@ -50,7 +50,7 @@ void snapshot_done(struct snapshot *snapshot)
 
 void audit_done(struct audit *audit)
 {
-        for (size_t i = 0; audit->pools && i < audit->snapshot->pools.count; i++)
+        for (size_t i = 0; i < audit->pool_count; i++)
                 free(audit->pools[i].prefix);
         for (size_t i = 0; i < audit->finding_count; i++)
                 free(audit->findings[i].name);
@@ -112,6 +112,7 @@ static int read_pools(struct audit *audit, struct err *err)
         audit->pools = calloc(pools->count + 1, sizeof(*audit->pools));
         if (!audit->pools)
                 return err_oom(err);
+        audit->pool_count = pools->count;
         for (size_t i = 0; i < pools->count; i++) {
                 struct audit_pool *pool = &audit->pools[i];
 
@@ -338,19 +339,20 @@ static bool holds_any(const struct work *work, const struct reservation *reserva
         return false;
 }
 
-/* The reservation that may be the item's and `fits`, by the longest head of its pool's prefix. */
-static const struct reservation *
-search_names(const struct work *work, const struct audit_item *item, int *ret_head,
-             bool (*fits)(const struct work *work, const struct audit_item *item,
-                          const struct reservation *reservation),
-             struct err *err)
+/* The reservation that may be the item's and `fits`, by the longest head of its pool's prefix;
+ * NULL when there is none. */
+static int search_names(const struct work *work, const struct audit_item *item,
+                        bool (*fits)(const struct work *work, const struct audit_item *item,
+                                     const struct reservation *reservation),
+                        const struct reservation **ret, int *ret_head, struct err *err)
 {
         const struct reservation_list *list = &work->audit->snapshot->reservations;
         char address[IP_TEXT_MAX + 2], name[NAME_MAX_LEN];
+        int r = name_address(&item->entry->ip, address, err);
 
-        *ret_head = -1;
-        if (name_address(&item->entry->ip, address, err) < 0)
-                return NULL;
+        if (r < 0)
+                return r;
+        *ret = NULL;
         for (int head = (int)strlen(item->prefix); head >= 0;
              head = next_head(item->prefix, head)) {
                 const struct reservation *found;
@@ -358,11 +360,12 @@ search_names(const struct work *work, const struct audit_item *item, int *ret_he
                 make_name(name, item->prefix, head, address);
                 found = reservation_list_find(list, name);
                 if (found && fits(work, item, found)) {
+                        *ret = found;
                         *ret_head = head;
-                        return found;
+                        return 0;
                 }
         }
-        return NULL;
+        return 0;
 }
 
 static bool fits_owner(_unused_ const struct work *work, const struct audit_item *item,
@@ -377,27 +380,30 @@ static bool fits_nobody(const struct work *work, _unused_ const struct audit_ite
         return !work->claimed[reservation - work->audit->snapshot->reservations.items];
 }
 
+static int match_item(struct work *work, struct audit_pool *pool, struct audit_item *item,
+                      struct err *err)
+{
+        int head = 0, r = search_names(work, item, fits_owner, &item->own, &head, err);
+
+        if (r < 0 || !item->own)
+                return r;
+        work->claimed[item->own - work->audit->snapshot->reservations.items] = true;
+        if (!is_blank(item->entry))
+                pool->head = pool->head == -1 || pool->head == head ? head : -2;
+        return 0;
+}
+
 /* Gives each entry its reservation. */
 static int match(struct work *work, struct err *err)
 {
         struct audit *audit = work->audit;
+        int r = 0;
 
-        for (size_t i = 0; i < audit->snapshot->pools.count; i++) {
-                struct audit_pool *pool = &audit->pools[i];
-
-                for (size_t j = 0; j < pool->pool->count; j++) {
-                        struct audit_item *item = &audit->items[pool->first_item + j];
-                        int head;
-
-                        item->own = search_names(work, item, &head, fits_owner, err);
-                        if (!item->own)
-                                continue;
-                        work->claimed[item->own - audit->snapshot->reservations.items] = true;
-                        if (!is_blank(item->entry))
-                                pool->head = pool->head == -1 || pool->head == head ? head : -2;
-                }
-        }
-        return 0;
+        for (size_t i = 0; i < audit->pool_count; i++)
+                for (size_t j = 0; j < audit->pools[i].pool->count && r == 0; j++)
+                        r = match_item(work, &audit->pools[i],
+                                       &audit->items[audit->pools[i].first_item + j], err);
+        return r;
 }
 
 /* By network and address, then as they came. */
@@ -425,8 +431,10 @@ static int find_twins(struct audit *audit, struct err *err)
                 qsort(sorted, audit->item_count, sizeof(*sorted), compare_places);
         for (size_t i = 1; i < audit->item_count; i++)
                 if (strcmp(sorted[i]->prefix, sorted[i - 1]->prefix) == 0 &&
-                    ip_equal(&sorted[i]->entry->ip, &sorted[i - 1]->entry->ip))
+                    ip_equal(&sorted[i]->entry->ip, &sorted[i - 1]->entry->ip)) {
                         sorted[i]->twin = sorted[i - 1];
+                        sorted[i]->shared = sorted[i - 1]->shared = true;
+                }
         return 0;
 }
 
@@ -435,7 +443,7 @@ static int find_twins(struct audit *audit, struct err *err)
 /* Why the missing reservation of an entry cannot be made; NULL: it can. */
 static const char *doubt_creation(const struct audit_pool *pool, const struct audit_item *item)
 {
-        if (item->twin)
+        if (item->shared)
                 return "the address is in use twice";
         if (!item->entry->ifname || !*item->entry->podref || !*item->entry->id)
                 return "the entry does not say whose it is";
@@ -456,9 +464,10 @@ static int tell_unreserved(struct work *work, const struct audit_pool *pool,
                                    .key = item->entry->key,
                                    .entry = item->entry };
         char address[IP_TEXT_MAX + 2], name[NAME_MAX_LEN];
-        int head, r;
+        int head, r = search_names(work, item, fits_nobody, &finding.reservation, &head, err);
 
-        finding.reservation = search_names(work, item, &head, fits_nobody, err);
+        if (r < 0)
+                return r;
         if (finding.reservation) {
                 work->told[finding.reservation - work->audit->snapshot->reservations.items] = true;
                 finding.kind = FINDING_DIFFERS;

@@ -55,12 +55,14 @@ struct audit_item {
         const char *prefix;            /* of the pool's name */
         const struct reservation *own; /* its reservation; NULL: none */
         const struct audit_item *twin; /* an earlier one of the same address; NULL: none */
+        bool shared;                   /* it has a twin, or is one */
 };
 
 struct audit {
         const struct snapshot *snapshot; /* borrowed */
         struct audit_pool *pools;        /* owned, private */
-        struct audit_item *items;        /* owned; pool by pool, in the order of their entries */
+        size_t pool_count;
+        struct audit_item *items; /* owned; pool by pool, in the order of their entries */
         size_t item_count;
         struct finding *findings; /* owned; by pool and address, the orphans last */
         size_t finding_count;

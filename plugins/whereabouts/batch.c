@@ -532,6 +532,7 @@ static void transact(struct batch *batch, struct job *const *jobs, size_t count)
         for (size_t i = 0; r != 0 && i < count; i++)
                 if (jobs[i]->state != JOB_DONE)
                         job_abandon(jobs[i], &context, &err);
+        view_unblock(&batch->view, false);
 }
 
 /* ---- which jobs go together ---- */
@@ -656,4 +657,5 @@ void batch_run(struct batch *batch, struct job **jobs, size_t count)
                 (void)record_each(batch->records, true, take_leftover, &all, &err);
         while ((n = pick(batch, all.jobs, all.count, wave)) > 0)
                 transact(batch, wave, n);
+        view_unblock(&batch->view, true); /* the texts of leftovers go now */
 }

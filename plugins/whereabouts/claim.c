@@ -164,7 +164,7 @@ int claim_choose(struct claim *claim, struct view *view, const struct request *r
         else
                 claim->state = claim->found ? CLAIM_LOOK : CLAIM_CREATE;
         r = name_reservation(claim, request, err);
-        return r < 0 ? r : view_block(view, request, claim->pool, &claim->ip, err);
+        return r < 0 ? r : view_block(view, request, claim->pool, &claim->ip, false, err);
 }
 
 /* ---- the reservation ---- */

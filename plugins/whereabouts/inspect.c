@@ -25,7 +25,7 @@ static void inspection_done(struct inspection *inspection)
 static int read_pools(struct inspection *inspection, struct err *err)
 {
         const struct request *request = inspection->request;
-        struct ipnet slice = { 0 };
+        _cleanup_(slice_done) struct slice slice = { 0 };
         int r = 0;
 
         inspection->pools = calloc(request->range_count + 1, sizeof(struct view_pool *));
@@ -37,8 +37,8 @@ static int read_pools(struct inspection *inspection, struct err *err)
                 _cleanup_(buf_done) struct buf name;
 
                 buf_init(&name, 4096);
-                pool_name(&name, request->network_name, request->slice_pool ? request->node : NULL,
-                          request->slice_pool ? &slice : &request->ranges[i].net);
+                pool_name(&name, request->network_name, slice.node,
+                          slice.node ? &slice.net : &request->ranges[i].net);
                 r = buf_check(&name, err);
                 if (r < 0)
                         return r;
@@ -49,32 +49,33 @@ static int read_pools(struct inspection *inspection, struct err *err)
         return r == 0 ? view_fetch(&inspection->view, err) : -EIO;
 }
 
-static bool holds(const struct inspection *inspection, const struct view_pool *pool,
-                  const struct ip *ip)
+static bool has_address(const struct ipam_result *previous, const struct ip *ip)
+{
+        for (size_t i = 0; i < previous->ip_count; i++)
+                if (ip_equal(&previous->ips[i].address.ip, ip))
+                        return true;
+        return previous->ip_count == 0;
+}
+
+/* Static addresses of the attachment may lie in the range as well, and no pool knows them. So each
+ * pool has to show one of the addresses, not each address a pool. */
+static bool is_entered(const struct inspection *inspection, const struct view_pool *pool,
+                       const struct ipam_result *previous)
 {
         const struct request *request = inspection->request;
         const struct pool_entry *entry = NULL;
 
         while (!pool->absent && (entry = pool_find_container(&pool->pool, request->container_id,
                                                              request->ifname, entry)))
-                if (!ip || ip_equal(&entry->ip, ip))
+                if (has_address(previous, &entry->ip))
                         return true;
         return false;
-}
-
-static int missing(const struct inspection *inspection, const char *what, const char *pool,
-                   struct err *err)
-{
-        return err_text(err, -ENOENT, CNI_ERR_INTERNAL,
-                        "whereabouts: no entry of container %s, interface %s for %s in IPPool %s",
-                        inspection->request->container_id, inspection->request->ifname, what, pool);
 }
 
 static int compare(const struct inspection *inspection, const struct ipam_result *previous,
                    struct err *err)
 {
         const struct request *request = inspection->request;
-        char text[IP_TEXT_MAX];
 
         for (size_t i = 0; i < request->range_count; i++) {
                 const struct view_pool *pool = inspection->pools[i];
@@ -83,15 +84,11 @@ static int compare(const struct inspection *inspection, const struct ipam_result
                         *err = pool->err;
                         return pool->r;
                 }
-                if (!holds(inspection, pool, NULL))
-                        return missing(inspection, "any address", pool->name, err);
-                for (size_t j = 0; j < previous->ip_count; j++) {
-                        const struct ip *ip = &previous->ips[j].address.ip;
-
-                        if (ipnet_contains(&request->ranges[i].net, ip) &&
-                            !holds(inspection, pool, ip))
-                                return missing(inspection, ip_format(ip, text), pool->name, err);
-                }
+                if (!is_entered(inspection, pool, previous))
+                        return err_text(err, -ENOENT, CNI_ERR_INTERNAL,
+                                        "whereabouts: no entry of container %s, interface %s with "
+                                        "an address of its result in IPPool %s",
+                                        request->container_id, request->ifname, pool->name);
         }
         return 0;
 }

@@ -9,8 +9,8 @@
 
 #include "job.h"
 
-/* Fails unless the pools have an entry of this attachment for each of its ranges, and for every
- * address of `previous` that lies in one of them. */
+/* Fails unless the pool of each range has an entry of this attachment, for an address of `previous`
+ * if that has any. */
 int inspect_attachment(const struct request *request, const struct kubeconfig *kubeconfig,
                        const struct ipam_result *previous, const struct k8s_limits *limits,
                        struct err *err);

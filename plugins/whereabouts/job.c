@@ -44,6 +44,7 @@ void job_done(struct job *job)
         drop_removals(job);
         record_done(&job->record);
         answer_done(&job->answer);
+        slice_done(&job->slice);
         free(job->pools);
         free(job->lease);
 }
@@ -201,12 +202,12 @@ static int enter_range(struct job *job, const struct job_context *context,
                        struct err *err)
 {
         _cleanup_(buf_done) struct buf name;
-        bool sliced = job->slice.ip.family != 0;
-        const struct ipnet *net = sliced ? &job->slice : &range->net;
+        bool sliced = job->slice.node != NULL;
+        const struct ipnet *net = sliced ? &job->slice.net : &range->net;
         int r;
 
         buf_init(&name, 4096);
-        pool_name(&name, job->request->network_name, sliced ? job->request->node : NULL, net);
+        pool_name(&name, job->request->network_name, job->slice.node, net);
         r = buf_check(&name, err);
         return r < 0 ? r : enter_pool(job, context, buf_text(&name), net, create, ret, err);
 }
@@ -218,7 +219,7 @@ static int name_lease(struct job *job, const struct job_context *context, struct
 
         if (context->node->locking == LOCKING_OPTIMISTIC)
                 return 0;
-        if (job->slice.ip.family && request->overlap)
+        if (job->slice.node && request->overlap)
                 name = job->pools[job->pool_count - 1]->name;
         else if (job->record.lease)
                 name = job->record.lease;
@@ -240,9 +241,9 @@ static int begin_claim(struct job *job, const struct job_context *context,
 
         ret->range = range;
         ret->prefix = range->net.prefix;
-        if (r < 0 || !job->slice.ip.family)
+        if (r < 0 || !job->slice.node)
                 return r;
-        r = slice_cut(range, &job->slice, &ret->cut, &why);
+        r = slice_cut(range, &job->slice.net, &ret->cut, &why);
         if (r == -ENOMEM)
                 return err_oom(err);
         ret->range = &ret->cut;
@@ -271,7 +272,7 @@ static int begin_claims(struct job *job, const struct job_context *context, stru
 static int begin_removals(struct job *job, const struct job_context *context, struct err *err)
 {
         const struct request *request = job->request;
-        bool known = !request->slice_pool || job->slice.ip.family;
+        bool known = !request->slice_pool || job->slice.node;
         struct view_pool *unused;
         int r = 0;
 
@@ -346,7 +347,7 @@ static int plan_entries(struct job *job, const struct job_context *context, stru
 
         while (r == 0 && (entry = pool_find_container(&pool->pool, request->container_id,
                                                       request->ifname, entry))) {
-                r = view_block(context->view, request, pool, &entry->ip, err);
+                r = view_block(context->view, request, pool, &entry->ip, true, err);
                 if (r == 0)
                         r = add_removal(job, pool, &entry->ip, job->lease || request->overlap, err);
         }

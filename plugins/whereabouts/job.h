@@ -31,7 +31,7 @@ struct job {
         enum job_state state;
         bool again;               /* after undoing: ADD as if nothing had been */
         char *lease;              /* name of the Lease that it needs; NULL: none */
-        struct ipnet slice;       /* of the node; family unset: none is needed */
+        struct slice slice;       /* of the node, in that mode */
         struct record record;     /* what is known of the attachment */
         bool loaded;              /* the record was looked for */
         bool recorded;            /* there was a file when it began */

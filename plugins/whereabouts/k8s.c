@@ -36,15 +36,16 @@ static const struct {
         [K8S_DELETE] = { "DELETE", "delete" },
 };
 
-#define WHEREABOUTS "whereabouts.cni.cncf.io"
+#define WHEREABOUTS "/apis/whereabouts.cni.cncf.io/v1alpha1"
 
 static const struct {
-        const char *group, *version, *plural;
+        const char *version, *plural; /* path of the former */
 } resources[] = {
-        [K8S_POOL] = { WHEREABOUTS, "v1alpha1", "ippools" },
-        [K8S_RESERVATION] = { WHEREABOUTS, "v1alpha1", "overlappingrangeipreservations" },
-        [K8S_SLICE_POOL] = { WHEREABOUTS, "v1alpha1", "nodeslicepools" },
-        [K8S_LEASE] = { "coordination.k8s.io", "v1", "leases" },
+        [K8S_POOL] = { WHEREABOUTS, "ippools" },
+        [K8S_RESERVATION] = { WHEREABOUTS, "overlappingrangeipreservations" },
+        [K8S_SLICE_POOL] = { WHEREABOUTS, "nodeslicepools" },
+        [K8S_LEASE] = { "/apis/coordination.k8s.io/v1", "leases" },
+        [K8S_POD] = { "/api/v1", "pods" },
 };
 
 int k8s_new(const struct kubeconfig *kubeconfig, struct k8s **ret, struct err *err)
@@ -125,9 +126,9 @@ static void write_path(const struct k8s *k8s, struct sending *sending)
 {
         const struct k8s_request *request = sending->request;
 
-        buf_printf(&sending->path, "/apis/%s/%s/namespaces/", resources[request->resource].group,
-                   resources[request->resource].version);
-        put_escaped(&sending->path, k8s->kubeconfig->namespace);
+        buf_printf(&sending->path, "%s/namespaces/", resources[request->resource].version);
+        put_escaped(&sending->path,
+                    request->namespace ? request->namespace : k8s->kubeconfig->namespace);
         buf_printf(&sending->path, "/%s", resources[request->resource].plural);
         if (request->name && request->verb != K8S_POST) {
                 buf_putc(&sending->path, '/');

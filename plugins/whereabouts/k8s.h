@@ -38,6 +38,7 @@ enum k8s_resource {
         K8S_RESERVATION,
         K8S_SLICE_POOL,
         K8S_LEASE,
+        K8S_POD, /* only looked at */
 };
 
 /* How a request ended. */
@@ -56,7 +57,8 @@ struct k8s_request {
         enum k8s_verb verb;
         enum k8s_resource resource;
         const char *name;  /* of the object; NULL for its list and for POST */
-        const char *query; /* "resourceVersion=0"; NULL: none */
+        const char *namespace; /* NULL: that of the kubeconfig */
+        const char *query;     /* "resourceVersion=0"; NULL: none */
         struct buf body;
         bool brief; /* only metadata is wanted in the answer */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "command.h"
 #include "conf.h"
 #include "core/attachment.h"
 #include "core/clock.h"
@@ -82,6 +83,7 @@ static int open_cluster(struct session *session, const char *prefix, struct err 
 
         if (r < 0) {
                 err_wrap(err, "%s", prefix);
+                err->code = CNI_ERR_INTERNAL;
                 return r;
         }
         return record_open(RECORD_DIR, true, &session->records, err);
@@ -306,6 +308,8 @@ int main(int argc, char **argv)
                 .check = check,
                 .status = status,
                 .gc = gc,
+                .commands = whereabouts_commands,
+                .command_count = whereabouts_command_count,
         };
 
         (void)snprintf(about, sizeof(about), "whereabouts v" CNI_IPAM_VERSION " linux/%s",

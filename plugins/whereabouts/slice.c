@@ -21,13 +21,10 @@
 struct search {
         const char *name; /* the object's */
         const char *node;
-        const char *exact; /* the slice of the very name */
-        const char *similar;
+        struct allocation {
+                const char *node_name, *slice_range;
+        } exact, similar; /* of the very name, and of one like it */
         size_t similar_count;
-};
-
-struct allocation {
-        const char *node_name, *slice_range;
 };
 
 static const struct json_field allocation_fields[] = {
@@ -54,10 +51,10 @@ static int decode_allocation(const struct json_at *at, void *dst, struct err *er
         if (!allocation.node_name || !*allocation.node_name || !allocation.slice_range)
                 return 0; /* a free slice */
         if (strcmp(allocation.node_name, search->node) == 0) {
-                if (!search->exact)
-                        search->exact = allocation.slice_range;
+                if (!search->exact.node_name)
+                        search->exact = allocation;
         } else if (is_similar(allocation.node_name, search->node)) {
-                search->similar = allocation.slice_range;
+                search->similar = allocation;
                 search->similar_count++;
         }
         return 0;
@@ -91,26 +88,37 @@ static const struct json_field object_fields[] = {
         { "status", decode_status, 0, JSON_PLAIN },
 };
 
-static int read_slice(const struct search *search, struct ipnet *ret, struct err *err)
+static int read_slice(const struct search *search, struct slice *ret, struct err *err)
 {
-        const char *text = search->exact ? search->exact : search->similar;
+        const struct allocation *found =
+                search->exact.node_name ? &search->exact : &search->similar;
         struct ipnet net;
 
-        if (!search->exact && search->similar_count != 1) {
+        if (!search->exact.node_name && search->similar_count != 1) {
                 (void)err_text(err, 0, CNI_ERR_TRY_LATER, "no allocated node slice for node '%s'",
                                search->node);
                 if (search->name)
                         err_details(err, "NodeSlicePool %s", search->name);
                 return SLICE_NONE;
         }
-        if (ipnet_parse(text, &net) < 0)
-                return err_text(err, -EINVAL, CNI_ERR_INTERNAL, "invalid CIDR address: %s", text);
+        if (ipnet_parse(found->slice_range, &net) < 0)
+                return err_text(err, -EINVAL, CNI_ERR_INTERNAL, "invalid CIDR address: %s",
+                                found->slice_range);
         net.ip = ipnet_first(&net);
-        *ret = net;
+        ret->node = strdup(found->node_name);
+        if (!ret->node)
+                return err_oom(err);
+        ret->net = net;
         return 0;
 }
 
-int slice_find(const char *text, size_t len, const char *node, struct ipnet *ret, struct err *err)
+void slice_done(struct slice *slice)
+{
+        free(slice->node);
+        *slice = (struct slice){ 0 };
+}
+
+int slice_find(const char *text, size_t len, const char *node, struct slice *ret, struct err *err)
 {
         _cleanup_(json_freep) struct json *document = NULL;
         struct search search = { .node = node };

@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#include "slice.h"
-
 #define FETCH_ROUNDS 20
 
 static void view_pool_free(struct view_pool *pool)
@@ -215,7 +213,7 @@ bool view_is_lost(const struct view *view, const struct request *request, const 
 }
 
 int view_block(struct view *view, const struct request *request, const struct view_pool *pool,
-               const struct ip *ip, struct err *err)
+               const struct ip *ip, bool freed, struct err *err)
 {
         struct view_blocked *blocked =
                 reallocarray(view->blocked, view->blocked_count + 1, sizeof(*blocked));
@@ -227,9 +225,20 @@ int view_block(struct view *view, const struct request *request, const struct vi
                 .network_name = request->network_name,
                 .pool = pool,
                 .overlap = request->overlap,
+                .freed = freed,
                 .ip = *ip,
         };
         return 0;
+}
+
+void view_unblock(struct view *view, bool freed)
+{
+        size_t kept = 0;
+
+        for (size_t i = 0; i < view->blocked_count; i++)
+                if (view->blocked[i].freed && !freed)
+                        view->blocked[kept++] = view->blocked[i];
+        view->blocked_count = kept;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -256,7 +265,7 @@ bool view_is_blocked(const struct view *view, const struct request *request,
 
 /* ---- slices ---- */
 
-int view_slice(struct view *view, const struct request *request, struct ipnet *ret, struct err *err)
+int view_slice(struct view *view, const struct request *request, struct slice *ret, struct err *err)
 {
         _cleanup_(k8s_request_done) struct k8s_request get;
         int r;

@@ -11,6 +11,7 @@
 #include "overlap.h"
 #include "pool.h"
 #include "request.h"
+#include "slice.h"
 
 struct view_pool {
         char *name;
@@ -24,6 +25,13 @@ struct view_pool {
         struct err err;
 };
 
+struct view_blocked {
+        const char *network_name; /* borrowed */
+        const struct view_pool *pool;
+        bool overlap, freed;
+        struct ip ip;
+};
+
 struct view {
         struct k8s *k8s; /* borrowed */
         struct k8s_limits limits;
@@ -31,13 +39,8 @@ struct view {
         size_t pool_count;
         struct reservation_list reservations; /* of the one list that was asked for */
         bool listed;
-        struct text_list lost; /* names of reservations that are not ours */
-        struct view_blocked {
-                const char *network_name; /* borrowed */
-                const struct view_pool *pool;
-                bool overlap;
-                struct ip ip;
-        } * blocked; /* owned: what this batch chose or takes away */
+        struct text_list lost;        /* names of reservations that are not ours */
+        struct view_blocked *blocked; /* owned: what this batch is about to give, or took away */
         size_t blocked_count;
 };
 
@@ -56,9 +59,13 @@ int view_fetch(struct view *view, struct err *err);
 int view_lose(struct view *view, const char *reservation, struct err *err);
 
 /* Nobody else in this batch gets the address: in this pool, and with overlap checking in none of
- * the network's. */
+ * the network's. `freed`: because it was just taken away from somebody. */
 int view_block(struct view *view, const struct request *request, const struct view_pool *pool,
-               const struct ip *ip, struct err *err);
+               const struct ip *ip, bool freed, struct err *err);
+
+/* Forgets what was given, since it stands in the pools now; with `freed` all. */
+void view_unblock(struct view *view, bool freed);
+
 bool view_is_blocked(const struct view *view, const struct request *request,
                      const struct view_pool *pool, const struct ip *ip);
 
@@ -66,7 +73,7 @@ bool view_is_blocked(const struct view *view, const struct request *request,
 bool view_is_lost(const struct view *view, const struct request *request, const struct ip *ip);
 
 /* The slice of the request's node. SLICE_NONE (slice.h) and errors as they come. */
-int view_slice(struct view *view, const struct request *request, struct ipnet *ret,
+int view_slice(struct view *view, const struct request *request, struct slice *ret,
                struct err *err);
 
 #endif

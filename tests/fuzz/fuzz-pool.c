@@ -145,16 +145,16 @@ static void run_reservation_list(const char *text, size_t len)
 
 static void run_slice(const char *text, size_t len)
 {
-        struct ipnet net = { 0 };
+        _cleanup_(slice_done) struct slice slice = { 0 };
         struct err err;
-        int r = slice_find(text, len, "node-a", &net, &err);
+        int r = slice_find(text, len, "node-a", &slice, &err);
 
         if (r < 0)
                 fuzz_check_err(&err, CNI_ERR_INTERNAL);
         else if (r == SLICE_NONE)
                 fuzz_check_err(&err, CNI_ERR_TRY_LATER);
         else
-                fuzz_must(net.ip.family != IP_UNSET && net.prefix <= ip_bits(&net.ip));
+                fuzz_must(slice.node && slice.net.prefix <= ip_bits(&slice.net.ip));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

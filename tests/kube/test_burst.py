@@ -14,8 +14,8 @@ import crowd
 import harness
 from apiserver import MERGE_PATCH, POOLS, RESERVATIONS, ApiError, ApiServer
 from crowd import Pod, at_once, gone, held_by, network, succeeded
-from node import CONF_DIR, Node
-from proxy import answer, delay, is_request
+from node import CONF_DIR, Node, pod_args
+from proxy import Proxy, delay, is_request
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GROUP = "whereabouts.cni.cncf.io"
@@ -138,6 +138,26 @@ def test_one_attachment_added_many_times_at_once(api, node):
     gone(at_once("DEL", [pod] * 10))
     crowd.empty(api)
     crowd.no_records(node)
+
+
+def test_two_sandboxes_of_one_pod_at_once(api, proxy, through):
+    """As one after the other: the later one inherits the address."""
+    config = network(range="10.0.0.0/24")
+    leader = Pod(through, "leader", config)
+    first, second = (Pod(through, "pod", config, id=id) for id in ("c1", "c2"))
+    with led(proxy, through, leader) as process:
+        adds = [first.start("ADD")]
+        crowd.until_waiting(through, 1)
+        adds.append(second.start("ADD"))
+        crowd.until_waiting(through, 2)
+    addresses = succeeded([harness.finish(p) for p in (process, *adds)])
+    assert len(set(addresses)) == 2
+    held_by(api, [leader, second])
+    gone([first.call("DEL")])
+    held_by(api, [leader, second])
+    gone([second.call("DEL"), leader.call("DEL")])
+    crowd.empty(api)
+    crowd.no_records(through)
 
 
 def test_two_clusters_of_one_node_at_once(api, node):
@@ -273,7 +293,6 @@ def one_is_poisoned(api, node, leader, good, bad, during):
 
 @pytest.fixture
 def guarded_node(guarded):
-    from proxy import Proxy
     with Proxy(guarded) as proxy, Node("guarded") as node:
         node.configure(guarded, server=proxy.url)
         yield proxy, node
@@ -311,7 +330,7 @@ def test_the_leader_itself_is_the_one_that_is_refused(guarded, guarded_node):
 @pytest.mark.parametrize("bad", [
     network("bad", range="10.3.0.0/24", range_start="10.3.0.9", range_end="10.3.0.9", exclude=["10.3.0.9/32"]),
     network("bad", range="10.3.0.1/32"),
-    network("bad", range="10.0.0.0/24", network_name="n" * 240),
+    network("bad", range="10.0.0.0/24", network_name="n" * 250),
     network("bad", range="10.0.0.0/24", network_name="Upper_Case"),
     network("bad", range="10.0.0.0/24", exclude=["nonsense"]),
     network("bad", ipRanges=[{"range": "10.0.0.0/24"}, {"range": "10.3.0.0/30", "exclude": ["10.3.0.0/30"]}]),
@@ -465,25 +484,27 @@ def test_a_leader_that_is_killed(api, proxy, through, when, done):
     crowd.empty(api)
 
 
-def broken_pipe():
-    reading, writing = os.pipe()
-    os.close(reading)
-    return writing
+# Runs the rest of its arguments with a standard output that nobody reads.
+VOID = """
+import os, sys
+reading, writing = os.pipe()
+os.dup2(writing, 1)
+os.close(reading)
+os.close(writing)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
-def into_the_void(pod, **more):
+def into_the_void(pod):
     """An ADD whose result nobody can read."""
-    writing = broken_pipe()
-    try:
-        return pod.node.start("ADD", pod.config, binary=harness.WHEREABOUTS, pod=pod.name, id=pod.id,
-                              ifname=pod.ifname, **{**more, "stdout": writing})
-    finally:
-        os.close(writing)
+    return harness.start(
+        "ADD", pod.config, binary=harness.WHEREABOUTS, id=pod.id, ifname=pod.ifname, args=pod_args(pod.name),
+        wrap=(*pod.node.wrap, "/usr/bin/python3", "-I", "-S", "-c", VOID))
 
 
-def test_a_leading_add_that_cannot_say_its_result(api, node, monkeypatch):
+def test_a_leading_add_that_cannot_say_its_result(api, node):
     pod = Pod(node, "pod", network(range="10.0.0.0/24"))
-    assert finish_without_output(into_the_void(pod)) != 0
+    assert harness.finish(into_the_void(pod)).rc == 1
     crowd.empty(api)
     crowd.no_records(node)
 
@@ -495,14 +516,9 @@ def test_a_waiting_add_that_cannot_say_its_result(api, proxy, through):
         waits = into_the_void(pod)
         crowd.until_waiting(through, 1)
     succeeded([harness.finish(process)])
-    assert finish_without_output(waits) != 0
+    assert harness.finish(waits).rc == 1
     held_by(api, [leader])
     assert set(crowd.records(through)) == {leader.id}
-
-
-def finish_without_output(process):
-    process.communicate(timeout=60)
-    return process.returncode
 
 
 @contextlib.contextmanager

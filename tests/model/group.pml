@@ -13,7 +13,7 @@
  *   API         a pool (entry: container id) with resourceVersion, reservations (container id, and by
  *               it the pod) with uid; a request is answered, or its answer is lost and it is executed
  *               at once, later or never ("late")
- *   records     state, addresses, "a request may come late", and the note of a DEL that gave up
+ *   records     state, addresses, "a request may come late"; and the mark beside it
  *   failures    SIGKILL between any two steps, lost answers, deadlines, a lost record: each has a
  *               budget. Two actions are one step only where nobody else can tell
  *   node 2      a writer of its own, without a group, on the same pool
@@ -154,14 +154,14 @@ byte v, w; /* scratch, 0 between steps (not "hidden": backtracking would not res
 /* ---- the records ---- */
 
 #define NONE 0
-#define ADDING 1  /* before the first POST */
-#define HELD 2    /* all answers are known */
-#define RELEASE 3 /* before the first DELETE of whatever takes back */
+#define ADDING 1 /* before the first POST */
+#define HELD 2   /* all answers are known */
 byte record[N];
 byte touched[N]; /* the addresses for which a POST may have been sent, a bit each */
-bool dirty[N];   /* a request may come late: the record stays until it cannot */
-bool note[N];    /* a DEL gave up: a file of its own, which no record overwrites */
-bool lame[N];    /* the record cannot be written */
+bool dirty[N];   /* a request may come late: record and mark stay until it cannot */
+bool mark[N];    /* a file of its own: this attachment has to go. Made before the first request that
+                    takes back, and by a DEL that gives up; removed by who has taken all back */
+bool lame[N];    /* record and mark cannot be written */
 
 #define POD(x) ((SAMEPOD && (x) == 1) || (MOVED && (x) == N) -> 0 : (x))
 
@@ -399,6 +399,8 @@ inline find(i)
 
 #ifdef MUTANT_DELETE_WITHOUT_OWNER
 #define ITS_RESERVATION(i) (resv[x] != 0)
+#elif defined(MUTANT_ENTRY_TELLS_OWNER)
+#define ITS_RESERVATION(i) (resv[x] == i + 1 || (snap[x] == i + 1 && resv[x] != 0 && POD(resv[x] - 1) == POD(i)))
 #else
 #define ITS_RESERVATION(i) (resv[x] == i + 1)
 #endif
@@ -474,24 +476,14 @@ inline take_back(i)
             printf("%d takes back what %d has\n", me, i);
 #ifndef MUTANT_DEAD_LEADER_IS_SETTLED
             /* Its leader died: nobody knows which requests are on their way. */
-            if
-            :: record[i] == ADDING && !mine[i] -> dirty[i] = true
-            :: else
-            fi;
+            dirty[i] = dirty[i] || (record[i] == ADDING && !mine[i]);
 #endif
-            if
-            :: record[i] != NONE -> record[i] = RELEASE; mine[i] = true; dirty[i] = dirty[i] || unsure[i]
-            :: else
-            fi
+            dirty[i] = dirty[i] || unsure[i];
+            mine[i] = true;
+            mark[i] = !lame[i]
         }
     };
     atomic { MAY_DIE; d_step { find(i) } };
-    atomic {
-        if
-        :: record[i] == NONE && todo != 0 && !lame[i] -> MAY_DIE; record[i] = RELEASE; touched[i] = todo
-        :: else
-        fi
-    };
 #ifdef MUTANT_PATCH_POOL_FIRST_IN_DEL
     remove_entries(i);
     delete_reservations(i);
@@ -503,9 +495,9 @@ inline take_back(i)
         MAY_DIE;
         d_step {
             if
-            :: gaveup && !lame[i] -> record[i] = RELEASE; dirty[i] = true
-            :: !gaveup && dirty[i] -> record[i] = RELEASE; note[i] = false
-            :: !gaveup && !dirty[i] -> record[i] = NONE; touched[i] = 0; note[i] = false
+            :: gaveup && !lame[i] -> record[i] = HELD; dirty[i] = true
+            :: !gaveup && dirty[i] -> record[i] = HELD
+            :: !gaveup && !dirty[i] -> record[i] = NONE; touched[i] = 0; mark[i] = false
             :: else
             fi;
             todo = 0
@@ -550,7 +542,9 @@ inline write_record(j)
 #ifdef MUTANT_NO_RECORD
     mine[j] = true
 #else
+#ifndef MUTANT_REPEATED_ADD_IS_SETTLED
     dirty[j] = dirty[j] || (record[j] == ADDING && !mine[j]);
+#endif
     record[j] = ADDING;
     mine[j] = true;
 #ifdef MUTANT_RECORD_FORGETS
@@ -746,7 +740,7 @@ inline hang_up()
     result[me] = 0
 }
 
-#define MUST_FINISH_RELEASE(j) (taken[j] == ADD && (record[j] == RELEASE || note[j]) && !gaveup)
+#define IS_MARKED(j) (taken[j] == ADD && mark[j] && !gaveup)
 #define AWAITS_ACK(j) (taken[j] == ADD && j != me && plan[j] != 0 && !undo[j])
 #define ANSWER(j)                                                                                  \
     (taken[j] == DEL -> (gaveup && lame[j] -> FAILED : DONE) :                                     \
@@ -847,22 +841,21 @@ lead:
 
     /* Work-off: some or all of what others left. */
     do
-    :: j < N && taken[j] == 0 && (record[j] == RELEASE || note[j]) && !gaveup -> take_back(j); j++
+    :: j < N && taken[j] == 0 && mark[j] && !gaveup -> take_back(j); j++
     :: j < N -> j++
     :: j == N -> j = 0; break
     od;
 
-    /* An ADD that finds a release completes it first, and then looks whether its client is alive: a
-     * note that has just gone may have been of that attachment's DEL. */
+    /* An ADD that finds a mark takes back first. The mark that goes then may be that of a later DEL:
+     * its client has to be looked at once more. */
     do
-    :: j < N && MUST_FINISH_RELEASE(j) ->
-#ifndef MUTANT_ADD_INHERITS_RELEASE
+    :: j < N && IS_MARKED(j) ->
+#ifndef MUTANT_ADD_INHERITS_WHAT_GOES
         take_back(j);
-        mine[j] = false;
         LOOK(j);
 #endif
         j++
-    :: j < N && !MUST_FINISH_RELEASE(j) -> j++
+    :: j < N && !IS_MARKED(j) -> j++
     :: j == N -> j = 0; break
     od;
 
@@ -906,7 +899,8 @@ lead:
         atomic {
             MAY_DIE;
             if
-            :: (record[j] != NONE || taken[j] == DEL) && !lame[j] -> record[j] = RELEASE; dirty[j] = true
+            :: (record[j] != NONE || taken[j] == DEL) && !lame[j] ->
+                record[j] = HELD; mark[j] = true; dirty[j] = true
             :: else
             fi;
             undo[j] = false; plan[j] = 0; claimed[j] = false
@@ -924,8 +918,8 @@ lead:
             :: taken[j] == ADD && plan[j] != 0 && !undo[j] ->
                 MAY_DIE;
                 record[j] = HELD; dirty[j] = dirty[j] || unsure[j]; printf("%d: %d is held\n", me, j);
-#ifdef MUTANT_NOTE_IS_OVERWRITTEN
-                note[j] = false
+#ifdef MUTANT_MARK_IS_OVERWRITTEN
+                mark[j] = false
 #endif
             :: else
             fi
@@ -1011,7 +1005,7 @@ deadline:
         if
         :: verb[me] == ADD -> printf("%d gives up its ADD\n", me); goto next_call
         :: verb[me] == DEL && lame[me] -> goto next_call
-        :: verb[me] == DEL && !lame[me] -> printf("%d: DEL leaves a note\n", me); note[me] = true; goto deleted
+        :: verb[me] == DEL && !lame[me] -> printf("%d: DEL leaves a mark\n", me); mark[me] = true; goto deleted
         fi
     };
 
@@ -1115,7 +1109,7 @@ proctype end_of_all()
         do
         :: i < N ->
             if
-            :: record[i] == RELEASE || note[i] -> work_off(i)
+            :: mark[i] -> work_off(i)
             :: else
             fi;
             assert(record[i] == NONE);

@@ -512,7 +512,8 @@ static bool reset_connection(struct server_stream *stream, _unused_ void *data)
         const struct linger at_once = { .l_onoff = 1 };
         char bytes[64];
 
-        (void)read(stream->fd, bytes, sizeof(bytes));
+        if (read(stream->fd, bytes, sizeof(bytes)) < 0)
+                return false;
         (void)setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
         (void)dup2(STDIN_FILENO, stream->fd); /* the last reference goes, and with it a RST */
         return false;

@@ -58,10 +58,10 @@ static const struct {
 START_TEST(a_node_finds_its_slice)
 {
         const char *text = find_rows[_i].text, *want = find_rows[_i].want;
-        struct ipnet net = { 0 };
+        _cleanup_(slice_done) struct slice slice = { 0 };
         char got[IPNET_TEXT_MAX];
         struct err err;
-        int r = slice_find(text, strlen(text), find_rows[_i].node, &net, &err);
+        int r = slice_find(text, strlen(text), find_rows[_i].node, &slice, &err);
 
         if (!want) {
                 unit_assert_err(r, &err, CNI_ERR_INTERNAL, find_rows[_i].error);
@@ -71,9 +71,9 @@ START_TEST(a_node_finds_its_slice)
                 ck_assert_int_eq(err.code, CNI_ERR_TRY_LATER);
         } else {
                 unit_assert_ok(r, &err);
-                ck_assert_str_eq(ipnet_format(&net, got), want);
+                ck_assert_str_eq(ipnet_format(&slice.net, got), want);
         }
-        ck_assert_int_eq(net.ip.family == IP_UNSET, find_rows[_i].error != NULL);
+        ck_assert_int_eq(slice.node == NULL, find_rows[_i].error != NULL);
 }
 END_TEST
 
