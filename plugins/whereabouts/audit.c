@@ -542,7 +542,9 @@ static int tell_pool(struct work *work, const struct audit_pool *pool, struct er
 /* Why an orphan cannot be deleted; NULL: it can. */
 static const char *doubt_deletion(const struct work *work, const struct reservation *reservation)
 {
-        if (!*reservation->podref)
+        const char *slash = strchr(reservation->podref, '/');
+
+        if (!slash || slash == reservation->podref || !slash[1])
                 return "it names no pod";
         if (work->unreadable)
                 return "there is a pool that cannot be read";

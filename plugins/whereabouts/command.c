@@ -16,7 +16,7 @@
 #define TRUST      "/etc/cni-ipam.conf"
 #define OUTPUT_MAX (256U * 1024U * 1024U)
 #define LOOK_MS    30000
-#define CONNECT_MS 5000
+#define CONNECT_MS 3000
 #define REPAIR_MS  30000
 
 /* ---- arguments ---- */

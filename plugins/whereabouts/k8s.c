@@ -39,7 +39,7 @@ static const struct {
 #define WHEREABOUTS "/apis/whereabouts.cni.cncf.io/v1alpha1"
 
 static const struct {
-        const char *version, *plural; /* path of the former */
+        const char *root, *plural;
 } resources[] = {
         [K8S_POOL] = { WHEREABOUTS, "ippools" },
         [K8S_RESERVATION] = { WHEREABOUTS, "overlappingrangeipreservations" },
@@ -103,6 +103,7 @@ struct sending {
         struct buf path;
         struct http_request http;
         unsigned attempts;
+        int64_t started_ms;    /* of the last attempt */
         int64_t first_ms;      /* of the row of uncertain answers that goes on; 0: none */
         int64_t away_since_ms; /* of the row of failed connections; 0: none */
         int64_t not_before_ms;
@@ -126,7 +127,7 @@ static void write_path(const struct k8s *k8s, struct sending *sending)
 {
         const struct k8s_request *request = sending->request;
 
-        buf_printf(&sending->path, "%s/namespaces/", resources[request->resource].version);
+        buf_printf(&sending->path, "%s/namespaces/", resources[request->resource].root);
         put_escaped(&sending->path,
                     request->namespace ? request->namespace : k8s->kubeconfig->namespace);
         buf_printf(&sending->path, "/%s", resources[request->resource].plural);
@@ -308,37 +309,39 @@ static void judge_silence(struct sending *sending)
         refuse(request, http->sent || request->sent_ms ? K8S_UNKNOWN : K8S_AWAY, http->err.msg);
 }
 
+/* What the server asks for, else more from time to time, with jitter. */
+static int64_t pause_ms(struct k8s *k8s, const struct sending *sending)
+{
+        unsigned doublings = sending->attempts < 6 ? sending->attempts : 6;
+        int64_t pause = (int64_t)PAUSE_FIRST_MS << doublings;
+
+        if (sending->http.retry_after_ms >= 0)
+                return sending->http.retry_after_ms;
+        if (pause > PAUSE_MAX_MS)
+                pause = PAUSE_MAX_MS;
+        k8s->random = k8s->random * 6364136223846793005U + 1442695040888963407U;
+        return pause / 2 + (int64_t)((k8s->random >> 33) % (uint64_t)(pause / 2 + 1));
+}
+
 /* Whether the request is sent again, and when. `end` says how it ends if not. */
 static bool wants_repetition(struct k8s *k8s, struct sending *sending,
                              const struct k8s_limits *limits)
 {
-        struct k8s_request *request = sending->request;
-        int64_t now = clock_boot_ms(), pause;
+        const struct k8s_request *request = sending->request;
 
         if (request->end != K8S_UNKNOWN && request->end != K8S_AWAY)
                 return false;
-        if (sending->http.refused) {
-                if (sending->away_since_ms == 0)
-                        sending->away_since_ms = now;
-                if (now - sending->away_since_ms >= limits->connect_ms)
-                        return false;
-        } else {
+        if (!sending->http.refused)
                 sending->away_since_ms = 0;
-        }
+        else if (sending->away_since_ms == 0)
+                sending->away_since_ms = sending->started_ms;
         if (sending->first_ms == 0)
-                sending->first_ms = now;
-        pause = sending->http.retry_after_ms;
-        if (pause < 0) {
-                unsigned doublings = sending->attempts < 6 ? sending->attempts : 6;
-
-                pause = (int64_t)PAUSE_FIRST_MS << doublings;
-                if (pause > PAUSE_MAX_MS)
-                        pause = PAUSE_MAX_MS;
-                k8s->random = k8s->random * 6364136223846793005U + 1442695040888963407U;
-                pause = pause / 2 + (int64_t)((k8s->random >> 33) % (uint64_t)(pause / 2 + 1));
-        }
-        sending->not_before_ms = now + pause;
-        return now - sending->first_ms < limits->repeat_ms &&
+                sending->first_ms = sending->started_ms;
+        sending->not_before_ms = clock_boot_ms() + pause_ms(k8s, sending);
+        if (sending->away_since_ms &&
+            sending->not_before_ms >= sending->away_since_ms + limits->connect_ms)
+                return false;
+        return sending->not_before_ms < sending->first_ms + limits->repeat_ms &&
                sending->not_before_ms < limits->deadline_ms;
 }
 
@@ -383,6 +386,7 @@ static int run_round(struct k8s *k8s, struct sending *sendings, size_t count,
                         continue;
                 if (connect > since + limits->connect_ms)
                         connect = since + limits->connect_ms;
+                sending->started_ms = now;
                 batch[n] = sending->http;
                 buf_init(&batch[n].answer, ANSWER_MAX);
                 n++;

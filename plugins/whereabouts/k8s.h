@@ -56,7 +56,7 @@ enum k8s_end {
 struct k8s_request {
         enum k8s_verb verb;
         enum k8s_resource resource;
-        const char *name;  /* of the object; NULL for its list and for POST */
+        const char *name;      /* of the object; NULL for its list and for POST */
         const char *namespace; /* NULL: that of the kubeconfig */
         const char *query;     /* "resourceVersion=0"; NULL: none */
         struct buf body;

@@ -82,6 +82,16 @@ int probe_conf(const struct probe_files *files, const struct trust *trust, struc
         return 0;
 }
 
+/* Where a flat file would have counted. */
+static void name_places(struct err *err)
+{
+        size_t len = strlen(err->msg);
+
+        for (size_t i = 0; i < conf_path_count && len < sizeof(err->msg); i++)
+                len += (size_t)snprintf(err->msg + len, sizeof(err->msg) - len, "%s%s",
+                                        i == 0 ? ": there is none of " : ", ", conf_paths[i]);
+}
+
 static int read_files(struct probe *probe, const struct probe_files *files, struct err *err)
 {
         _cleanup_(trust_done) struct trust trust = { 0 };
@@ -90,6 +100,8 @@ static int read_files(struct probe *probe, const struct probe_files *files, stru
 
         if (r == 0)
                 r = probe_conf(files, &trust, &probe->node, &why);
+        if (r == -ENOENT && !files->conf)
+                name_places(&why);
         probe->has_conf = r == 0;
         if (r == 0)
                 r = kubeconfig_read(probe->node.kubeconfig, &trust, &probe->kubeconfig, &why);
@@ -192,6 +204,7 @@ static int take_lease(struct probe *probe, const struct k8s_request *get, struct
         struct err why;
         int r;
 
+        probe->lacks_lease = get->end == K8S_NOT_FOUND;
         if (get->end != K8S_DONE)
                 return 0;
         r = lease_parse(buf_text(&get->answer), get->answer.len, &probe->lease, &why);
@@ -288,6 +301,7 @@ static void write_object(struct k8s_request *request, const char *namespace)
                             clock_real_ms() * 1000);
                 break;
         case K8S_SLICE_POOL:
+        case K8S_POD:
                 break; /* nobody asks to write one */
         }
 }
@@ -347,17 +361,19 @@ static void judge(struct probe *probe, const struct k8s_request *requests)
         }
 }
 
-/* A kind that is missing is one problem, not one for each of its verbs. */
-static int tell(struct probe *probe, const struct k8s_request *requests, struct err *err)
+/* A create that finds no place although there is the kind. */
+static bool lacks_namespace(const struct probe *probe, size_t i, const struct k8s_request *request)
 {
+        return questions[i].verb == K8S_POST && request->end == K8S_REFUSED &&
+               request->status == 404 &&
+               probe->resources[questions[i].right.resource].exists == PROBE_YES;
+}
+
+static int tell_rights(struct probe *probe, const struct k8s_request *requests, struct err *err)
+{
+        bool told = false;
         int r = 0;
 
-        for (size_t i = 0; i < PROBE_RESOURCES && r == 0; i++)
-                if (probe->resources[i].needed && probe->resources[i].exists == PROBE_NO)
-                        r = add_problem(probe, err,
-                                        "the API server has no %s: are the CRDs of "
-                                        "whereabouts installed?",
-                                        probe->resources[i].plural);
         for (size_t i = 0; i < PROBE_RIGHTS && r == 0; i++) {
                 const struct probe_right *right = &probe->rights[i];
                 const struct probe_resource *resource = &probe->resources[right->resource];
@@ -369,10 +385,28 @@ static int tell(struct probe *probe, const struct k8s_request *requests, struct 
                                         "the account of the kubeconfig may not %s %s in namespace "
                                         "%s",
                                         right->verb, resource->plural, probe->kubeconfig.namespace);
-                else
+                else if (!lacks_namespace(probe, i, &requests[i]))
                         r = add_problem(probe, err, "%s", requests[i].err.msg);
+                else if (!told)
+                        r = add_problem(probe, err, "there is no namespace %s",
+                                        probe->kubeconfig.namespace);
+                told |= lacks_namespace(probe, i, &requests[i]);
         }
         return r;
+}
+
+/* A kind that is missing is one problem, not one for each of its verbs. */
+static int tell(struct probe *probe, const struct k8s_request *requests, struct err *err)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < PROBE_RESOURCES && r == 0; i++)
+                if (probe->resources[i].needed && probe->resources[i].exists == PROBE_NO)
+                        r = add_problem(probe, err,
+                                        "the API server has no %s: are the CRDs of "
+                                        "whereabouts installed?",
+                                        probe->resources[i].plural);
+        return r == 0 ? tell_rights(probe, requests, err) : r;
 }
 
 static int ask(struct probe *probe, struct k8s *k8s, const struct k8s_limits *limits,

@@ -82,6 +82,94 @@ static int look(struct inquiry *inquiry, struct k8s *k8s, bool fresh,
         return r < 0 ? r : audit_run(&inquiry->snapshot, &inquiry->audit, err);
 }
 
+/* What is known of the pod that a reservation is for. */
+struct pod {
+        struct repair *repair;
+        char *podref; /* owned; cut in two */
+        struct k8s_request get;
+};
+
+static void pods_done(struct pod *pods, size_t count)
+{
+        for (size_t i = 0; pods && i < count; i++) {
+                free(pods[i].podref);
+                k8s_request_done(&pods[i].get);
+        }
+        free(pods);
+}
+
+/* Composes the request for the pod. One without a name cannot be asked for. */
+static int compose_pod(struct pod *pod, struct repair *repair, struct err *err)
+{
+        char *podref = strdup(repair->finding->reservation->podref), *slash;
+
+        if (!podref)
+                return err_oom(err);
+        slash = strchr(podref, '/');
+        if (slash)
+                *slash = '\0';
+        pod->repair = repair;
+        pod->podref = podref;
+        k8s_request_init(&pod->get, K8S_GET, K8S_POD, slash ? slash + 1 : "");
+        pod->get.namespace = podref;
+        pod->get.brief = true;
+        return 0;
+}
+
+static const char *doubt_pod(const struct pod *pod)
+{
+        if (pod->get.end == K8S_NOT_FOUND)
+                return NULL;
+        return pod->get.end == K8S_DONE ? "its pod exists, and may be using the address"
+                                        : "whether its pod exists cannot be seen";
+}
+
+/* Whether the pods of the orphans are gone. */
+static int ask_for_pods(struct inquiry *inquiry, struct k8s *k8s, const struct k8s_limits *limits,
+                        struct err *err)
+{
+        struct pod *pods = calloc(inquiry->count + 1, sizeof(*pods));
+        struct k8s_request **list = calloc(inquiry->count + 1, sizeof(struct k8s_request *));
+        size_t n = 0;
+        int r = pods && list ? 0 : err_oom(err);
+
+        for (size_t i = 0; i < inquiry->count && r == 0; i++) {
+                struct repair *repair = &inquiry->repairs[i];
+
+                if (repair->unsure || repair->finding->kind != FINDING_ORPHAN)
+                        continue;
+                r = compose_pod(&pods[n], repair, err);
+                if (r == 0)
+                        list[n] = &pods[n].get;
+                n += r == 0;
+        }
+        if (r == 0)
+                r = k8s_run(k8s, list, n, limits, err);
+        for (size_t i = 0; i < n && r == 0; i++)
+                pods[i].repair->unsure = doubt_pod(&pods[i]);
+        pods_done(pods, n);
+        free(list);
+        return r;
+}
+
+static int compare_looks(struct inquiry *inquiry, const struct audit *before, struct err *err)
+{
+        inquiry->repairs = calloc(inquiry->audit.finding_count + 1, sizeof(*inquiry->repairs));
+        if (!inquiry->repairs)
+                return err_oom(err);
+        for (size_t i = 0; i < inquiry->audit.finding_count; i++) {
+                const struct finding *finding = &inquiry->audit.findings[i];
+                struct repair *repair = &inquiry->repairs[inquiry->count];
+
+                if (!audit_find(before, finding))
+                        continue;
+                repair->finding = finding;
+                repair->unsure = finding->unsure;
+                inquiry->count++;
+        }
+        return 0;
+}
+
 int inquiry_run(struct inquiry *inquiry, struct k8s *k8s, bool fresh,
                 const struct k8s_limits *limits, struct err *err)
 {
@@ -92,15 +180,9 @@ int inquiry_run(struct inquiry *inquiry, struct k8s *k8s, bool fresh,
                 clock_sleep_ms(APART_MS);
         if (r == 0)
                 r = look(inquiry, k8s, fresh, limits, err);
-        if (r < 0)
-                return r;
-        inquiry->repairs = calloc(inquiry->audit.finding_count + 1, sizeof(*inquiry->repairs));
-        if (!inquiry->repairs)
-                return err_oom(err);
-        for (size_t i = 0; i < inquiry->audit.finding_count; i++)
-                if (audit_find(&before.audit, &inquiry->audit.findings[i]))
-                        inquiry->repairs[inquiry->count++].finding = &inquiry->audit.findings[i];
-        return 0;
+        if (r == 0)
+                r = compare_looks(inquiry, &before.audit, err);
+        return r == 0 ? ask_for_pods(inquiry, k8s, limits, err) : r;
 }
 
 /* ---- which Lease ---- */
@@ -284,7 +366,7 @@ static size_t plan(struct inquiry *inquiry, const bool *slices, struct step *ste
                 struct repair *repair = &inquiry->repairs[i];
                 const char *lease;
 
-                if (repair->finding->unsure)
+                if (repair->unsure)
                         continue;
                 lease = lease_of(&inquiry->audit, slices, repair->finding);
                 if (lease)
@@ -298,7 +380,7 @@ static size_t plan(struct inquiry *inquiry, const bool *slices, struct step *ste
 static bool is_certain(const struct inquiry *inquiry)
 {
         for (size_t i = 0; i < inquiry->count; i++)
-                if (!inquiry->repairs[i].finding->unsure)
+                if (!inquiry->repairs[i].unsure)
                         return true;
         return false;
 }

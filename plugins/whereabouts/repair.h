@@ -7,7 +7,9 @@
  *
  * An address on its way has its reservation before its entry, or the other way round, and the lists
  * of the two are not of one moment. So only what is found twice, two seconds apart, is a finding.
- * It is mended under the Lease, after a third look, and only if nothing about it has changed.
+ * It is mended under the Lease, after a third look, and only if nothing about it has changed. The
+ * reservation of a pod that exists is never deleted: there are programs that give an address and
+ * lose the entry.
  */
 
 #include "audit.h"
@@ -28,6 +30,7 @@ enum repair_end {
 /* A finding, and what came of it. */
 struct repair {
         const struct finding *finding; /* borrowed from the inquiry */
+        const char *unsure;            /* why it cannot be repaired without a guess; NULL: it can */
         enum repair_end end;
         char text[1024];
 };

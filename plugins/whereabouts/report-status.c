@@ -145,7 +145,7 @@ static int add_lease(struct table *table, const struct probe *probe, struct err 
         if (r < 0)
                 return r;
         if (!probe->has_lease)
-                return table_add(table, err, "-");
+                return table_add(table, err, "%s", probe->lacks_lease ? "none is there" : "-");
         if (!*lease->holder)
                 return table_add(table, err, "free, renewed %.1f s ago",
                                  (double)probe->lease_age_ms / 1000);

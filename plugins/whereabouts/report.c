@@ -295,12 +295,12 @@ static const char *repair_state(const struct repair *repair)
         case REPAIR_NONE:
                 break;
         }
-        return repair->finding->unsure ? "by-hand" : "possible";
+        return repair->unsure ? "by-hand" : "possible";
 }
 
 static const char *repair_reason(const struct repair *repair)
 {
-        return repair->end == REPAIR_NONE ? repair->finding->unsure : repair->text;
+        return repair->end == REPAIR_NONE ? repair->unsure : repair->text;
 }
 
 static void put_repair(struct buf *buf, const struct repair *repair)
@@ -318,8 +318,8 @@ static void put_repair(struct buf *buf, const struct repair *repair)
                 buf_printf(buf, "failed: %s", repair->text);
                 break;
         case REPAIR_NONE:
-                if (repair->finding->unsure)
-                        buf_printf(buf, "by hand: %s", repair->finding->unsure);
+                if (repair->unsure)
+                        buf_printf(buf, "by hand: %s", repair->unsure);
                 else
                         buf_printf(buf, "--fix %s it", deletion ? "deletes" : "creates");
                 break;
@@ -433,12 +433,12 @@ int report_check_table(const struct inquiry *inquiry, bool fix, struct buf *out,
         if (inquiry->count > 0)
                 table_print(&table, out);
         put_count(out, inquiry->count, "finding", "findings");
-        if (fix)
-                buf_printf(out, ", %zu repaired", mended);
         buf_puts(out, " in ");
         put_count(out, inquiry->snapshot.pools.count, "pool", "pools");
         buf_puts(out, " and ");
         put_count(out, inquiry->snapshot.reservations.count, "reservation", "reservations");
+        if (fix)
+                buf_printf(out, ", %zu repaired", mended);
         buf_putc(out, '\n');
         return 0;
 }

@@ -95,15 +95,17 @@ def test_an_entry_without_reservation_gets_one(api, one, node):
     assert_consistent(api, [one], [node])
 
 
-def test_a_reservation_without_entry_of_the_same_pod_is_used(api, one, node):
-    api.create_reservation("10.0.0.1", "ns1/pod1", ifname="net1")
+def test_a_reservation_without_entry_of_the_same_container_is_used(api, one, node):
+    api.create_reservation("10.0.0.1", "ns1/pod1", ifname="net1", containerid="c1")
     assert one.add().addresses == ["10.0.0.1"]
     assert_consistent(api, [one], [node])
 
 
 @pytest.mark.parametrize("podref, spec", [
-    ("ns1/other", {"ifname": "net1"}), ("ns1/pod1", {"ifname": "net2"}), ("ns2/pod1", {}), ("", {})])
-def test_a_reservation_without_entry_of_anybody_else_is_respected(api, one, podref, spec):
+    ("ns1/other", {"ifname": "net1"}), ("ns1/pod1", {"ifname": "net2"}), ("ns2/pod1", {}), ("", {}),
+    # Another container of the pod may be about to enter it into the pool.
+    ("ns1/pod1", {"ifname": "net1"}), ("ns1/pod1", {"ifname": "net1", "containerid": "c0"})])
+def test_a_reservation_without_entry_of_any_other_container_is_respected(api, one, podref, spec):
     api.create_reservation("10.0.0.1", podref, **spec)
     assert one.add().addresses == ["10.0.0.2"]
     one.delete()

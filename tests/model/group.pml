@@ -497,7 +497,7 @@ inline take_back(i)
             if
             :: gaveup && !lame[i] -> record[i] = HELD; dirty[i] = true
             :: !gaveup && dirty[i] -> record[i] = HELD
-            :: !gaveup && !dirty[i] -> record[i] = NONE; touched[i] = 0; mark[i] = false
+            :: !gaveup && !dirty[i] -> record[i] = NONE; touched[i] = 0; mark[i] = (taken[i] == ADD && mark[i])
             :: else
             fi;
             todo = 0
@@ -846,13 +846,20 @@ lead:
     :: j == N -> j = 0; break
     od;
 
-    /* An ADD that finds a mark takes back first. The mark that goes then may be that of a later DEL:
-     * its client has to be looked at once more. */
+    /* An ADD that finds a mark takes back first. The mark may be that of a later DEL: its client is
+     * looked at and the mark removed in one step (nobody makes marks meanwhile). */
     do
     :: j < N && IS_MARKED(j) ->
 #ifndef MUTANT_ADD_INHERITS_WHAT_GOES
         take_back(j);
-        LOOK(j);
+        atomic {
+            MAY_DIE;
+            LOOK(j);
+            if
+            :: !undo[j] && !gaveup -> mark[j] = false
+            :: else
+            fi
+        };
 #endif
         j++
     :: j < N && !IS_MARKED(j) -> j++

@@ -316,6 +316,7 @@ static const char *const good_answers[] = {
         "{\"version\":1,\"r\":0,\"addresses\":[]}",
         "{\"version\":1,\"r\":0,\"addresses\":[\"10.0.0.5/24\",\"fd00::1/64\",\"10.0.4.1/8\"]}",
         "{\"version\":1,\"r\":-11,\"code\":11,\"msg\":\"later\",\"details\":\"because\"}",
+        "{\"version\":1,\"r\":1,\"code\":999,\"msg\":\"remembered\",\"details\":\"\"}",
         "{\"version\":1,\"r\":-22,\"code\":999,\"msg\":\"\\\"b\\\" \\u003cc\",\"details\":\"\"}",
 };
 
@@ -366,7 +367,8 @@ static const struct {
         { "{\"version\":3}", "version 3 is not ours" },
         { "[]", "the configuration: must be an object, not a list" },
         { V "}", "r is missing or no good" },
-        { V ",\"r\":1,\"addresses\":[]}", "r is missing or no good" },
+        { V ",\"r\":2,\"code\":1,\"msg\":\"x\"}", "r is missing or no good" },
+        { V ",\"r\":1,\"addresses\":[]}", "error is missing or no good" },
         { V ",\"r\":-4096,\"code\":1,\"msg\":\"x\"}", "r is missing or no good" },
         { V ",\"r\":0.5}", "r: must be an integer, not 0.5" },
         { V ",\"r\":-2147483648}", "must be a small integer" },
