@@ -275,17 +275,22 @@ static bool is_hopeless(const struct change *change)
  * alone. */
 static int judge_refusal(struct batch *batch, struct change *change, struct err *err)
 {
-        char *before = strdup(change->pool->pool.resource_version);
-        int r = before ? view_fetch(&batch->view, err) : err_oom(err);
+        struct view_pool *pool = change->pool;
+        _cleanup_(freep) char *before = strdup(pool->pool.resource_version);
+        int r;
 
-        if (r == 0 && change->pool->r == 0 && !change->pool->absent &&
-            strcmp(before, change->pool->pool.resource_version) == 0) {
-                if (change->count <= 1)
-                        fail_change(change);
-                change->pool->patch_max = change->count / 2 > 0 ? change->count / 2 : 1;
+        if (!before)
+                return err_oom(err);
+        r = view_fetch(&batch->view, err);
+        if (r < 0 || pool->r < 0 || pool->absent ||
+            strcmp(before, pool->pool.resource_version) != 0)
+                return r;
+        pool->patch_max = change->count / 2;
+        if (change->count == 1) {
+                fail_change(change);
+                pool->patch_max = SIZE_MAX;
         }
-        free(before);
-        return r;
+        return 0;
 }
 
 static int judge_change(struct batch *batch, struct change *change, struct err *err)
@@ -351,9 +356,11 @@ static int send_changes(struct batch *batch, struct change *changes, size_t coun
 static int patch_pools(struct batch *batch, struct job *const *jobs, size_t count, struct err *err)
 {
         struct change *changes = calloc(batch->view.pool_count + 1, sizeof(*changes));
-        int r = changes ? 0 : err_oom(err);
         size_t n = 0;
+        int r = 0;
 
+        if (!changes)
+                return err_oom(err);
         for (size_t i = 0; i < batch->view.pool_count && r == 0; i++)
                 if (batch->view.pools[i]->r == 0 && !batch->view.pools[i]->absent)
                         r = compose(&changes[n++], batch->view.pools[i], jobs, count, err);

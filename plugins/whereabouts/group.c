@@ -362,7 +362,7 @@ static void lead(const struct group *group, const struct place *place, struct jo
         if (place)
                 lead.listener = listen_at(place);
         work(&lead, !place);
-        if (lead.listener >= 0)
+        if (place && lead.listener >= 0)
                 (void)unlinkat(place->dirfd, "sock", 0); /* before the lock goes */
         closep(&lead.listener);
         for (size_t i = 0; i < lead.member_count; i++)

@@ -29,20 +29,20 @@ struct job {
 
         /* The rest is the batch's own. */
         enum job_state state;
+        enum record_state before; /* of the record's file when it began, if `recorded` */
+        bool loaded;              /* the record was looked for */
+        bool recorded;            /* there was a file when it began */
+        bool on_disk;             /* there is a file */
+        bool dirty;               /* the record holds more than its file */
         bool again;               /* after undoing: ADD as if nothing had been */
+        bool planned;             /* removals were looked for */
+        bool unsettled;           /* a removal did not come to its end; `why` says why */
+        struct err why;
         char *lease;              /* name of the Lease that it needs; NULL: none */
         struct slice slice;       /* of the node, in that mode */
         struct record record;     /* what is known of the attachment */
-        bool loaded;              /* the record was looked for */
-        bool recorded;            /* there was a file when it began */
-        enum record_state before; /* in that state */
-        bool dirty;               /* the record holds more than its file */
-        bool on_disk;             /* there is a file */
         struct view_pool **pools; /* owned list: where it gives or takes addresses */
         size_t pool_count;
-        bool planned;   /* removals were looked for */
-        bool unsettled; /* a removal did not come to its end; `why` says why */
-        struct err why;
         struct claim *claims;
         size_t claim_count;
         struct removal **removals; /* owned, as each is */

@@ -95,6 +95,31 @@ static struct group group_of(const struct session *session)
                                session->records };
 }
 
+/* Asks the group. What came of it is a line in the log file, if there is one; without one a call
+ * that went well is silent, since runtimes take over what a plugin writes to standard error. */
+static void ask_group(struct session *session, const char *verb, int64_t time_ms,
+                      struct answer *ret)
+{
+        const struct group group = group_of(session);
+        struct request *request = &session->conf.request;
+        _cleanup_(buf_done) struct buf addresses;
+        int64_t start_ms = clock_boot_ms();
+        char text[IPNET_TEXT_MAX];
+
+        request->deadline_ms = start_ms + time_ms;
+        group_run(&group, request, ret);
+        if (!session->conf.node.log_file)
+                return;
+        buf_init(&addresses, 4096);
+        for (size_t i = 0; i < ret->count; i++)
+                buf_printf(&addresses, " %s", ipnet_format(&ret->addresses[i], text));
+        log_line(ret->r < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+                 "%s %s container %s interface %s:%s%s%s, %lld ms", verb,
+                 request->podref ? request->podref : "-", request->container_id, request->ifname,
+                 buf_text(&addresses), ret->r != 0 ? " " : "", ret->r != 0 ? ret->err.msg : "",
+                 (long long)(clock_boot_ms() - start_ms));
+}
+
 /* ---- ADD ---- */
 
 static int fill_result(const struct conf *conf, const struct answer *answer,
@@ -123,12 +148,8 @@ static int add(const struct cni_call *call, struct ipam_result *ret, struct err 
                 r = open_cluster(&session, "failed to create Kubernetes IPAM manager: ", err);
         if (r < 0)
                 return r;
-        if (conf->request.range_count > 0) {
-                const struct group group = group_of(&session);
-
-                conf->request.deadline_ms = clock_boot_ms() + ADD_MS;
-                group_run(&group, &conf->request, &answer);
-        }
+        if (conf->request.range_count > 0)
+                ask_group(&session, "ADD", ADD_MS, &answer);
         if (answer.r < 0) {
                 *err = answer.err;
                 return answer.r;
@@ -146,18 +167,15 @@ static int del(const struct cni_call *call, struct err *err)
 {
         _cleanup_(session_done) struct session session = SESSION_CLOSED;
         _cleanup_(answer_done) struct answer answer = { 0 };
-        struct group group;
         int r = open_session(call, CONF_RELEASE, &session, err);
 
         if (r == 0)
                 r = open_cluster(&session, "IPAM client initialization error: ", err);
         if (r < 0)
                 return r;
-        group = group_of(&session);
         session.conf.request.verb = REQUEST_DEL;
-        session.conf.request.deadline_ms = clock_boot_ms() + DEL_MS;
-        group_run(&group, &session.conf.request, &answer);
-        if (answer.r > 0)
+        ask_group(&session, "DEL", DEL_MS, &answer);
+        if (answer.r > 0 && !session.conf.node.log_file)
                 warn(&answer.err);
         if (answer.r < 0)
                 *err = answer.err;

@@ -53,7 +53,7 @@ struct probe {
         int64_t latency_ms; /* of one GET, once there is a connection */
         struct probe_right rights[PROBE_RIGHTS];
         struct probe_resource resources[PROBE_RESOURCES]; /* by enum k8s_resource */
-        bool has_lease, lacks_lease; /* neither: it could not be read */
+        bool has_lease, lacks_lease;                      /* neither: it could not be read */
         struct lease lease;
         int64_t lease_age_ms; /* since it was renewed, by our clock; < 0: not known */
         size_t record_count;

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many calls at once, on nodes, and what the cluster and the nodes must look like afterwards."""
 
+import contextlib
 import ipaddress
 import json
 import os
 import pathlib
+import threading
 
 import harness
 from apiserver import NAMESPACE, POOLS, RESERVATIONS, pool_name, reservation_name
+from proxy import delay
 
 GROUPS = "/run/cni-ipam/whereabouts"
 RECORDS = "/var/lib/cni/whereabouts/att"
@@ -16,7 +19,7 @@ RECORDS = "/var/lib/cni/whereabouts/att"
 def network(name="mynet", version="1.0.0", valid=None, **ipam):
     """A network's configuration; valid: the attachments that a GC leaves, as (id, ifname)."""
     config = {"cniVersion": version, "name": name, "type": "ipvlan",
-              "ipam": {"type": "whereabouts", "log_level": "error", **ipam}}
+              "ipam": {"type": "whereabouts", **ipam}}
     if valid is not None:
         config["cni.dev/valid-attachments"] = [{"containerID": i, "ifname": n} for i, n in valid]
     return config
@@ -151,3 +154,21 @@ def waiting(node):
 
 def until_waiting(node, count):
     harness.eventually(lambda: waiting(node) >= count, f"{count} wait for the leader of {node.name}")
+
+
+# ---- requests that wait ----
+
+
+@contextlib.contextmanager
+def held(proxy, when, done=False):
+    """The next request that `when` is for waits at the server until the block ends."""
+    let_go = threading.Event()
+    proxy.fault(when, delay(let_go, done))
+    try:
+        yield
+    finally:
+        let_go.set()
+
+
+def until_asked(proxy, when, count=1):
+    harness.eventually(lambda: sum(when(r) for r in proxy.requests) >= count, "the request that is held comes")

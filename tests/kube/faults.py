@@ -82,8 +82,8 @@ class Bench:
 
     # ---- calls ----
 
-    def call(self, verb, config, who, wrap=(), **kwargs):
-        return harness.finish(self.start(verb, config, who, wrap, **kwargs), timeout=150)
+    def call(self, verb, config, who, wrap=(), timeout=150, **kwargs):
+        return harness.finish(self.start(verb, config, who, wrap, **kwargs), timeout)
 
     def start(self, verb, config, who, wrap=(), **kwargs):
         who = dict(who)

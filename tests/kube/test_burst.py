@@ -13,27 +13,12 @@ import pytest
 import crowd
 import harness
 from apiserver import MERGE_PATCH, POOLS, RESERVATIONS, ApiError, ApiServer
-from crowd import Pod, at_once, gone, held_by, network, succeeded
+from crowd import Pod, at_once, gone, held, held_by, network, succeeded, until_asked
 from node import CONF_DIR, Node, pod_args
 from proxy import Proxy, delay, is_request
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GROUP = "whereabouts.cni.cncf.io"
-
-
-@contextlib.contextmanager
-def held(proxy, when, done=False):
-    """The next request that `when` is for waits at the server until the block ends."""
-    let_go = threading.Event()
-    proxy.fault(when, delay(let_go, done))
-    try:
-        yield
-    finally:
-        let_go.set()
-
-
-def until_asked(proxy, when, count=1):
-    harness.eventually(lambda: sum(when(r) for r in proxy.requests) >= count, "the request that is held comes")
 
 
 LEASE = is_request("GET", "/leases/whereabouts")

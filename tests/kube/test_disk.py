@@ -52,7 +52,7 @@ class Failing:
 def traced(bench, directory, scenario, *plan):
     report = pathlib.Path(directory) / "report"
     outcome = bench.call(scenario.verb, scenario.config, OURS,
-                         wrap=(tools.tool("killer"), "-o", report, *plan, "--"))
+                         wrap=(tools.tool("killer"), "-o", report, *plan, "--"), timeout=30)
     return outcome, report.read_text().splitlines()
 
 
@@ -240,7 +240,7 @@ def check_works(bench):
     faults.check_clean(bench, CONFIG, ({}, {}))
 
 
-@pytest.mark.parametrize("state, words", [(read_only, "Read-only file system"), (full, "No space left on device")])
+@pytest.mark.parametrize("state, words", [(read_only, "read-only file system"), (full, "no space left on device")])
 @pytest.mark.parametrize("known", [False, True])
 def test_without_a_place_for_records_no_address_is_given(state, words, known, bench):
     if known:  # the directory is there already
@@ -284,7 +284,7 @@ def test_on_a_read_only_disk_a_delete_says_so_or_is_done(bench):
         if outcome.rc == 0:
             assert bench.cluster() == ({}, {}), bench.cluster()
         else:
-            assert "Read-only file system" in faults.check_error(outcome), outcome
+            assert "read-only file system" in faults.check_error(outcome), outcome
             assert outcome.code == 11, outcome
     bench.delete(CONFIG, OURS)
     faults.check_clean(bench, CONFIG, ({}, {}))
@@ -304,7 +304,7 @@ def test_a_disk_that_became_full_during_an_add_leaves_nothing(bench):
     with full(bench, "/var/lib/cni"):
         go.set()
         outcome = harness.finish(process)
-        assert "No space left on device" in faults.check_error(outcome), outcome
+        assert "no space left on device" in faults.check_error(outcome), outcome
         assert bench.cluster() == before, faults.differences(bench.cluster(), before)
     bench.delete(CONFIG, OURS)
     faults.check_clean(bench, CONFIG, before)
