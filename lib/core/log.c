@@ -27,17 +27,62 @@ void log_set_level(enum log_level level)
         sink.level = level;
 }
 
-int log_set_file(const char *path, struct err *err)
+static int open_at(int dirfd, const char *name)
 {
-        int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+        return openat(dirfd, name,
+                      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
+                              O_NOCTTY,
                       0600);
+}
 
+static int use(int fd, const char *path, struct err *err)
+{
         if (fd < 0)
                 return err_set(err, -errno, CNI_ERR_IO, "open %s", path);
         if (sink.fd != STDERR_FILENO)
                 close(sink.fd);
         sink.fd = fd;
         return 0;
+}
+
+int log_set_file(const char *path, struct err *err)
+{
+        return use(open_at(AT_FDCWD, path), path, err);
+}
+
+/* Opens the directory that holds the path's last component, one step after the other. */
+static int open_parent(char *path, char **ret_name)
+{
+        _cleanup_(closep) int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        char *name = path + strspn(path, "/"), *slash;
+
+        while (fd >= 0 && (slash = strchr(name, '/'))) {
+                int next;
+
+                *slash = '\0';
+                if (strcmp(name, "..") == 0) {
+                        errno = EPERM;
+                        return -1;
+                }
+                next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                closep(&fd);
+                fd = next;
+                name = slash + 1 + strspn(slash + 1, "/");
+        }
+        *ret_name = name;
+        return TAKE_FD(fd);
+}
+
+int log_set_file_strictly(const char *path, struct err *err)
+{
+        _cleanup_(freep) char *copy = strdup(path);
+        _cleanup_(closep) int dirfd = -1;
+        char *name = NULL;
+
+        if (!copy)
+                return err_oom(err);
+        dirfd = open_parent(copy, &name);
+        return use(dirfd < 0 ? -1 : open_at(dirfd, name), path, err);
 }
 
 /* Whether stderr is the journal's: JOURNAL_STREAM, which children inherit, names it by device and

@@ -25,6 +25,9 @@ void log_set_level(enum log_level level);
 /* Appends to a file from now on (created with mode 0600; no symlink is followed at its end). */
 int log_set_file(const char *path, struct err *err);
 
+/* The same for a path that somebody else has chosen: no symlink is followed anywhere on the way. */
+int log_set_file_strictly(const char *path, struct err *err);
+
 void log_line(enum log_level level, const char *fmt, ...) _printf_(2, 3);
 
 #endif

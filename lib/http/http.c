@@ -33,6 +33,7 @@ struct slot {
         CURL *easy;
         struct http_request *request; /* NULL: the place is free */
         struct curl_slist *headers;
+        int64_t connect_ms; /* when it is given up if it has no connection */
         unsigned sendings;
         size_t header_len;
         bool header_ended;
@@ -678,7 +679,7 @@ static int set_request(const struct http *http, struct slot *slot, long connect_
 static void reset(struct http_request *request)
 {
         request->status = 0;
-        request->sent = request->refused = false;
+        request->started = request->sent = request->refused = false;
         request->retry_after_ms = -1;
         buf_done(&request->answer);
 }
@@ -690,7 +691,9 @@ static void start(struct http *http, struct slot *slot, struct http_request *req
         int r = -ENOMEM;
 
         reset(request);
+        request->started = true;
         slot->request = request;
+        slot->connect_ms = connect_ms;
         slot->sendings = 0;
         slot->header_len = 0;
         slot->header_ended = false;
@@ -725,7 +728,7 @@ struct progress {
 };
 
 /* Ends what has no time left, and looks at the rest. */
-static struct progress finish_overdue(struct http *http, int64_t deadline_ms, int64_t connect_ms)
+static struct progress finish_overdue(struct http *http, int64_t deadline_ms)
 {
         struct progress progress = { .wait_ms = POLL_MAX_MS };
         int64_t now_ms = clock_boot_ms();
@@ -736,8 +739,8 @@ static struct progress finish_overdue(struct http *http, int64_t deadline_ms, in
 
                 if (!slot->request)
                         continue;
-                if (slot->sendings == 0 && connect_ms - now_ms < left_ms)
-                        left_ms = connect_ms - now_ms;
+                if (slot->sendings == 0 && slot->connect_ms - now_ms < left_ms)
+                        left_ms = slot->connect_ms - now_ms;
                 if (left_ms <= 0) {
                         finish(http, slot, CURLE_OPERATION_TIMEDOUT);
                         continue;
@@ -769,11 +772,13 @@ static void expire(const struct http *http, struct http_request *request)
 static size_t start_more(struct http *http, struct http_request *requests, size_t taken,
                          size_t count, int64_t deadline_ms, int64_t connect_ms)
 {
-        for (; taken < count && clock_boot_ms() >= deadline_ms; taken++)
+        int64_t now_ms = clock_boot_ms();
+
+        for (; taken < count && now_ms >= deadline_ms; taken++)
                 expire(http, &requests[taken]);
         for (size_t i = 0; i < ARRAY_SIZE(http->slots) && taken < count; i++)
                 if (!http->slots[i].request)
-                        start(http, &http->slots[i], &requests[taken++], connect_ms);
+                        start(http, &http->slots[i], &requests[taken++], now_ms + connect_ms);
         return taken;
 }
 
@@ -784,13 +789,14 @@ int http_run(struct http *http, struct http_request *requests, size_t count, int
         size_t taken = 0;
         int running;
 
+        connect_ms -= clock_boot_ms(); /* each may take so long from its own turn on */
         http->oom = false;
         do {
                 taken = start_more(http, requests, taken, count, deadline_ms, connect_ms);
                 if (curl_multi_perform(http->multi, &running) != CURLM_OK)
                         finish_all(http);
                 finish_done(http);
-                progress = finish_overdue(http, deadline_ms, connect_ms);
+                progress = finish_overdue(http, deadline_ms);
                 if (progress.busy == 0 || (taken < count && progress.busy < HTTP_IN_FLIGHT_MAX))
                         continue;
                 if (curl_multi_poll(http->multi, NULL, 0, (int)progress.wait_ms, NULL) != CURLM_OK)

@@ -51,6 +51,7 @@ struct http_request {
         size_t body_len;
 
         int status;             /* of a complete answer; 0: there is none, and `err` says why */
+        bool started;           /* its turn came before the deadline */
         bool sent;              /* part of the request may have reached the server */
         bool refused;           /* no answer, because no connection could be made: the server is
                                    away, not wrong */
@@ -61,8 +62,9 @@ struct http_request {
 
 /* Sends all of them, HTTP_IN_FLIGHT_MAX at a time, and returns when each has an answer or none can
  * come any more. deadline_ms and connect_ms are on the clock of clock_boot_ms(): the time when it
- * gives up, and the time when it gives up what has no connection yet. The results are in the
- * requests; the function itself fails only for lack of memory. */
+ * gives up, and the time when it gives up what has no connection yet; what has to wait for its turn
+ * gets as much later. The results are in the requests; the function itself fails only for lack of
+ * memory. */
 int http_run(struct http *http, struct http_request *requests, size_t count, int64_t deadline_ms,
              int64_t connect_ms, struct err *err);
 

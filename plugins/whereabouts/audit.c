@@ -598,7 +598,7 @@ int audit_run(const struct snapshot *snapshot, struct audit *ret, struct err *er
         _cleanup_(work_done) struct work work = { .audit = &audit };
         int r = prepare(&work, err);
 
-        for (size_t i = 0; i < snapshot->pools.count && r == 0; i++)
+        for (size_t i = 0; i < audit.pool_count && r == 0; i++)
                 r = tell_pool(&work, &audit.pools[i], err);
         if (r == 0)
                 r = tell_orphans(&work, err);

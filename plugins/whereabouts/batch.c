@@ -15,6 +15,7 @@
 #define CONNECT_MS    4000 /* a server that is away is waited for so long; a DEL has 5 s in all */
 #define REPEAT_MS     15000
 #define RELEASE_MS    2000 /* for giving the Lease back, whatever time is left */
+#define SWEEP_MS      1000 /* for what earlier calls have left */
 #define LEFTOVERS_MAX 16U
 #define ROUNDS_MAX    1000 /* no end that deadlines would not bring earlier */
 
@@ -31,8 +32,10 @@ int batch_open(struct batch *batch, const struct conf_node *node,
                 r = lock_init(&batch->lock, batch->k8s, kubeconfig->identity, !alone,
                               node->lease_duration_ms, err);
         batch->view.k8s = batch->k8s;
-        if (r < 0)
-                batch_close(batch);
+        if (r < 0) {
+                k8s_free(batch->k8s);
+                batch->k8s = NULL;
+        }
         return r;
 }
 
@@ -224,12 +227,10 @@ static void enter_job(struct change *change, struct job *job)
                 change->jobs[change->count++] = job;
 }
 
-/* Composes the pool's patch. It stays empty when nobody wants anything. */
-static int compose(struct change *change, struct view_pool *pool, struct job *const *jobs,
-                   size_t count, struct err *err)
+/* Composes the pool's patch for the first jobs that want something of it, at most patch_max. */
+static int compose_once(struct change *change, struct view_pool *pool, struct job *const *jobs,
+                        size_t count, struct err *err)
 {
-        int r = 0;
-
         *change = (struct change){ .pool = pool };
         pool_patch_init(&change->patch);
         k8s_request_init(&change->request, K8S_PATCH, K8S_POOL, pool->name);
@@ -240,8 +241,21 @@ static int compose(struct change *change, struct view_pool *pool, struct job *co
         for (size_t i = 0; i < count && change->count < pool->patch_max; i++)
                 if (jobs[i]->state != JOB_DONE)
                         enter_job(change, jobs[i]);
-        if (change->patch.count > 0)
-                r = pool_patch_write(&change->patch, &pool->pool, &change->request.body, err);
+        if (change->patch.count == 0)
+                return 0;
+        return pool_patch_write(&change->patch, &pool->pool, &change->request.body, err);
+}
+
+/* The same, for fewer if the text becomes too long. It stays empty when nobody wants anything. */
+static int compose(struct change *change, struct view_pool *pool, struct job *const *jobs,
+                   size_t count, struct err *err)
+{
+        int r;
+
+        while ((r = compose_once(change, pool, jobs, count, err)) == -EFBIG && change->count > 1) {
+                pool->patch_max = change->count / 2;
+                change_done(change);
+        }
         return r;
 }
 
@@ -432,11 +446,15 @@ static int write_records(struct batch *batch, struct job *const *jobs, size_t co
                 }
         r = record_write(batch->records, list, n, true, &why);
         for (size_t i = 0; i < count; i++) {
+                const struct record *const record[] = { &jobs[i]->record };
+
                 if (!jobs[i]->dirty || jobs[i]->state != JOB_WORKING)
                         continue;
                 jobs[i]->on_disk = true;
                 jobs[i]->dirty = false;
-                if (r < 0 && job_fail(jobs[i], &context, &why, false, err) < 0)
+                /* One that cannot be written harms only itself. */
+                if (r < 0 && record_write(batch->records, record, 1, true, &why) < 0 &&
+                    job_fail(jobs[i], &context, &why, false, err) < 0)
                         return -ENOMEM;
         }
         return 0;
@@ -587,82 +605,102 @@ static size_t pick(struct batch *batch, struct job *const *jobs, size_t count, s
         return n;
 }
 
-/* ---- what earlier calls have left ---- */
-
-/* A marked record as a DEL that nobody waits for. */
-struct leftover {
-        struct request request;
-        struct job job;
-};
-
-struct leftovers {
-        const struct batch *batch;
-        struct job **jobs; /* room for BATCH_MAX + LEFTOVERS_MAX */
-        size_t count;
-        struct leftover *items[LEFTOVERS_MAX];
-        size_t item_count;
-};
-
-static void leftovers_done(struct leftovers *leftovers)
+static void run_waves(struct batch *batch, struct job *const *jobs, size_t count, struct job **wave)
 {
-        for (size_t i = 0; i < leftovers->item_count; i++) {
-                request_done(&leftovers->items[i]->request);
-                job_done(&leftovers->items[i]->job);
-                free(leftovers->items[i]);
-        }
-        free(leftovers->jobs);
-}
+        size_t n;
 
-static int take_leftover(const struct record *record, void *context)
-{
-        struct leftovers *leftovers = context;
-        const struct kubeconfig *kubeconfig = leftovers->batch->kubeconfig;
-        struct leftover *item;
-
-        if (leftovers->item_count == LEFTOVERS_MAX)
-                return 1;
-        if (strcmp(record->server, kubeconfig->server) != 0 ||
-            strcmp(record->namespace, kubeconfig->namespace) != 0 ||
-            strcmp(record->kubeconfig, leftovers->batch->node->kubeconfig) != 0)
-                return 0;
-        item = calloc(1, sizeof(*item));
-        if (!item)
-                return 1;
-        leftovers->items[leftovers->item_count++] = item;
-        job_init(&item->job, &item->request);
-        item->request.deadline_ms = leftovers->batch->view.limits.deadline_ms;
-        if (request_of_record(record, &item->request) < 0) {
-                item->job.state = JOB_DONE;
-                return 1;
-        }
-        for (size_t i = 0; i < leftovers->count; i++)
-                if (job_same_attachment(leftovers->jobs[i]->request, &item->request))
-                        item->job.state = JOB_DONE; /* it is being worked on */
-        if (item->job.state != JOB_DONE)
-                leftovers->jobs[leftovers->count++] = &item->job;
-        return 0;
+        while ((n = pick(batch, jobs, count, wave)) > 0)
+                transact(batch, wave, n);
+        view_unblock(&batch->view, true);
 }
 
 void batch_run(struct batch *batch, struct job **jobs, size_t count)
 {
-        _cleanup_(leftovers_done) struct leftovers all = { .batch = batch, .count = count };
-        _cleanup_(freep) struct job **wave = NULL;
+        _cleanup_(freep) struct job **wave = calloc(count + 1, sizeof(struct job *));
         struct err err;
-        size_t n;
 
-        all.jobs = calloc(count + LEFTOVERS_MAX, sizeof(struct job *));
-        wave = calloc(count + LEFTOVERS_MAX, sizeof(struct job *));
-        if (!all.jobs || !wave) {
+        if (!wave) {
                 (void)err_oom(&err);
                 batch_fail(batch, jobs, count, &err);
                 return;
         }
-        memcpy(all.jobs, jobs, count * sizeof(struct job *));
         cancel_adds(jobs, count);
         set_limits(batch, jobs, count);
-        if (!batch->alone)
-                (void)record_each(batch->records, true, take_leftover, &all, &err);
-        while ((n = pick(batch, all.jobs, all.count, wave)) > 0)
-                transact(batch, wave, n);
-        view_unblock(&batch->view, true); /* the texts of leftovers go now */
+        run_waves(batch, jobs, count, wave);
+}
+
+bool batch_is_released(const struct batch *batch, const struct job *job)
+{
+        return job->on_disk && record_is_marked(batch->records, &job->record);
+}
+
+/* ---- what earlier calls have left ---- */
+
+/* Marked records, as DELs that nobody waits for. */
+struct leftovers {
+        const struct batch *batch;
+        struct request requests[LEFTOVERS_MAX];
+        size_t count, seen;
+        uint64_t random;
+};
+
+static bool is_ours(const struct batch *batch, const struct record *record)
+{
+        return strcmp(record->server, batch->kubeconfig->server) == 0 &&
+               strcmp(record->namespace, batch->kubeconfig->namespace) == 0 &&
+               strcmp(record->kubeconfig, batch->node->kubeconfig) == 0;
+}
+
+/* Any of them is as likely to be taken as any other: some may be hopeless, and must not keep the
+ * rest waiting. */
+static int take_leftover(const struct record *record, void *context)
+{
+        struct leftovers *leftovers = context;
+        struct request request = { .deadline_ms = leftovers->batch->view.limits.deadline_ms };
+        size_t place = leftovers->seen;
+
+        if (!is_ours(leftovers->batch, record))
+                return 0;
+        leftovers->seen++;
+        if (place >= LEFTOVERS_MAX) {
+                leftovers->random = leftovers->random * 6364136223846793005U + 1442695040888963407U;
+                place = (size_t)((leftovers->random >> 33) % leftovers->seen);
+        }
+        if (place >= LEFTOVERS_MAX)
+                return 0;
+        if (request_of_record(record, &request) < 0) {
+                request_done(&request);
+                return 1;
+        }
+        if (place == leftovers->count)
+                leftovers->count++;
+        else
+                request_done(&leftovers->requests[place]);
+        leftovers->requests[place] = request;
+        return 0;
+}
+
+void batch_sweep(struct batch *batch)
+{
+        struct leftovers leftovers = { .batch = batch };
+        struct job jobs[LEFTOVERS_MAX], *list[LEFTOVERS_MAX], *wave[LEFTOVERS_MAX];
+        struct err ignored;
+
+        batch->view.limits = (struct k8s_limits){
+                .deadline_ms = clock_boot_ms() + SWEEP_MS,
+                .connect_ms = SWEEP_MS,
+                .repeat_ms = SWEEP_MS,
+        };
+        if (batch->alone || digest_random(&leftovers.random, &ignored) < 0)
+                return;
+        (void)record_each(batch->records, true, take_leftover, &leftovers, &ignored);
+        for (size_t i = 0; i < leftovers.count; i++) {
+                job_init(&jobs[i], &leftovers.requests[i]);
+                list[i] = &jobs[i];
+        }
+        run_waves(batch, list, leftovers.count, wave);
+        for (size_t i = 0; i < leftovers.count; i++) {
+                job_done(&jobs[i]);
+                request_done(&leftovers.requests[i]);
+        }
 }

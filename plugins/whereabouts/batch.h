@@ -35,6 +35,12 @@ int batch_prepare(struct batch *batch, struct job *job, struct err *err);
 /* Works all jobs off; each has its answer then. */
 void batch_run(struct batch *batch, struct job **jobs, size_t count);
 
+/* Works off some of what earlier calls had to leave, for a second at most. */
+void batch_sweep(struct batch *batch);
+
+/* Whether a DEL that did not want to wait has marked the job's attachment meanwhile. */
+bool batch_is_released(const struct batch *batch, const struct job *job);
+
 /* Answers all jobs with one error: for who cannot even begin. DELs are remembered. */
 void batch_fail(struct batch *batch, struct job **jobs, size_t count, const struct err *why);
 

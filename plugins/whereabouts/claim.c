@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define TRIES_MAX 64 /* no race is lost so often: the server refuses what it should not */
+
 void claim_done(struct claim *claim)
 {
         range_done(&claim->cut);
@@ -178,6 +180,7 @@ bool claim_ask(struct claim *claim, const struct request *request, const char *n
                 reservation_write_new(&ret->body, claim->reservation, namespace, request->podref,
                                       request->ifname, request->container_id);
                 claim->written = true;
+                claim->tries++;
                 return true;
         }
         if (claim->state == CLAIM_LOOK) {
@@ -187,6 +190,8 @@ bool claim_ask(struct claim *claim, const struct request *request, const char *n
         if (claim->state == CLAIM_MOVE) {
                 k8s_request_init(ret, K8S_PATCH, K8S_RESERVATION, claim->reservation);
                 ret->brief = true;
+                claim->written = true;
+                claim->tries++;
                 reservation_write_move(&ret->body, &claim->theirs, request->container_id);
                 return true;
         }
@@ -246,11 +251,15 @@ int claim_answer(struct claim *claim, struct view *view, const struct request *r
                 claim->state = CLAIM_ENTER;
         else if (answer->end == K8S_NOT_FOUND && answer->verb != K8S_POST)
                 claim->state = CLAIM_CREATE;
-        else if (answer->end == K8S_CONFLICT ||
-                 (answer->end == K8S_INVALID && claim->state == CLAIM_MOVE))
+        else if (claim->tries < TRIES_MAX &&
+                 (answer->end == K8S_CONFLICT ||
+                  (answer->end == K8S_INVALID && claim->state == CLAIM_MOVE)))
                 claim->state = CLAIM_LOOK;
         else
                 claim_fail_by(claim, answer);
+        /* Refused for certain, and at the first try: nothing of ours is there. */
+        if (claim->state == CLAIM_FAILED && answer->verb == K8S_POST && !claim->hopeless)
+                claim->written = claim->sent_ms != 0;
         return 0;
 }
 
@@ -274,7 +283,7 @@ void claim_enter(struct claim *claim, const struct request *request, struct pool
 {
         const struct pool_entry *entry = entry_of(claim), *lost = entry_given_up(claim, request);
 
-        claim->written |= !claim->found;
+        claim->written |= !entry || strcmp(entry->id, request->container_id) != 0;
         if (lost)
                 pool_patch_remove(patch, lost);
         if (!entry)
@@ -295,7 +304,6 @@ bool claim_review(struct claim *claim, const struct request *request)
         if (!entry && claim->found && request->overlap) {
                 /* A DEL of the container before took it away, and the reservation with it. */
                 claim->found = false;
-                claim->written = true;
                 claim->state = CLAIM_LOOK;
         }
         if (entry && strcmp(entry->id, request->container_id) == 0 &&

@@ -37,6 +37,7 @@ struct claim {
         int64_t sent_ms; /* as in struct k8s_request: of a creation, and of what it failed by. Other
                             requests carry tests that fail once they were repeated */
         bool hopeless;   /* failed, because the server gives no certain answer */
+        unsigned tries;  /* writes about reservations */
         struct err err;
 };
 

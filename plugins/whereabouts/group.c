@@ -188,6 +188,7 @@ struct member {
         struct request request;
         struct job job;
         bool delivered; /* it knows the answer, and we know that it does */
+        bool withdrawn; /* it is told that it has failed, and what it was to get is taken back */
 };
 
 struct lead {
@@ -269,6 +270,15 @@ static void collect(struct lead *lead)
         }
 }
 
+/* An ADD whose attachment has to go has failed, even if everything went well. */
+static void withdraw(struct member *member)
+{
+        answer_done(&member->job.answer);
+        member->withdrawn = true;
+        member->job.answer.r = err_text(&member->job.answer.err, -ECANCELED, CNI_ERR_TRY_LATER,
+                                        "a DEL of the same attachment came meanwhile");
+}
+
 static void send_answers(struct lead *lead)
 {
         for (size_t i = 0; i < lead->member_count; i++) {
@@ -276,6 +286,9 @@ static void send_answers(struct lead *lead)
                 _cleanup_(buf_done) struct buf frame;
                 struct err ignored;
 
+                if (member->request.verb == REQUEST_ADD && member->job.answer.r == 0 &&
+                    batch_is_released(&lead->batch, &member->job))
+                        withdraw(member);
                 buf_init(&frame, REQUEST_FRAME_MAX);
                 if (answer_encode(&member->job.answer, &frame, &ignored) == 0)
                         (void)send_frame(member->job.fd, buf_text(&frame), frame.len);
@@ -305,6 +318,33 @@ static void take_acknowledgements(struct lead *lead)
         }
 }
 
+/* Whether somebody else of this batch has been told the same addresses. */
+static bool is_shared(const struct lead *lead, const struct member *member)
+{
+        for (size_t i = 0; i < lead->job_count; i++) {
+                const struct job *other = lead->jobs[i];
+                bool known = other->fd < 0; /* our own */
+
+                for (size_t j = 0; j < lead->member_count && !known; j++)
+                        known = &lead->members[j]->job == other && lead->members[j]->delivered;
+                if (known && other != &member->job && other->answer.r == 0 &&
+                    other->request->verb == REQUEST_ADD &&
+                    job_same_attachment(other->request, &member->request))
+                        return true;
+        }
+        return false;
+}
+
+static bool has_to_be_undone(const struct lead *lead, const struct member *member)
+{
+        if (member->request.verb != REQUEST_ADD)
+                return false;
+        if (member->withdrawn)
+                return true;
+        return !member->delivered && member->job.answer.r == 0 && !job_was_held(&member->job) &&
+               !is_shared(lead, member);
+}
+
 /* Takes back what nobody knows of. */
 static void undo_undelivered(struct lead *lead)
 {
@@ -314,8 +354,7 @@ static void undo_undelivered(struct lead *lead)
         for (size_t i = 0; i < lead->member_count; i++) {
                 struct member *member = lead->members[i];
 
-                if (member->delivered || member->request.verb != REQUEST_ADD ||
-                    member->job.answer.r < 0)
+                if (!has_to_be_undone(lead, member))
                         continue;
                 member->request.verb = REQUEST_DEL;
                 job_init(&undo[n], &member->request);
@@ -326,6 +365,28 @@ static void undo_undelivered(struct lead *lead)
                 batch_run(&lead->batch, list, n);
         for (size_t i = 0; i < n; i++)
                 job_done(&undo[i]);
+}
+
+/* Without a server there is nothing to be done for anybody. Any other trouble of ours need not be
+ * the others'. */
+static void run_batch(struct lead *lead, int r, const struct err *why)
+{
+        if (r < 0 && (!lead->batch.k8s || k8s_is_away(lead->batch.k8s))) {
+                batch_fail(&lead->batch, lead->jobs, lead->job_count, why);
+                return;
+        }
+        if (r < 0)
+                batch_fail(&lead->batch, lead->jobs, 1, why);
+        batch_run(&lead->batch, lead->jobs, lead->job_count);
+}
+
+/* Whether something of this very batch was left for later: then now is not the time. */
+static bool has_remembered(const struct lead *lead)
+{
+        for (size_t i = 0; i < lead->job_count; i++)
+                if (lead->jobs[i]->answer.r == ANSWER_REMEMBERED)
+                        return true;
+        return false;
 }
 
 /* One batch: our own jobs, and those of all who ask until the first thing is to be decided. */
@@ -339,16 +400,17 @@ static void work(struct lead *lead, bool alone)
         if (r == 0)
                 r = batch_prepare(&lead->batch, lead->jobs[0], &err);
         collect(lead);
-        if (r == 0)
-                batch_run(&lead->batch, lead->jobs, lead->job_count);
-        else
-                batch_fail(&lead->batch, lead->jobs, lead->job_count, &err);
+        run_batch(lead, r, &err);
         send_answers(lead);
-        if (r == 0)
-                batch_release(&lead->batch);
-        take_acknowledgements(lead);
-        if (r == 0)
+        if (!lead->batch.k8s || k8s_is_away(lead->batch.k8s)) {
+                take_acknowledgements(lead);
+        } else {
+                batch_release(&lead->batch); /* while the acknowledgements are on their way */
+                take_acknowledgements(lead);
                 undo_undelivered(lead);
+                if (!has_remembered(lead))
+                        batch_sweep(&lead->batch);
+        }
         batch_close(&lead->batch);
 }
 

@@ -25,20 +25,26 @@ static void inspection_done(struct inspection *inspection)
 static int read_pools(struct inspection *inspection, struct err *err)
 {
         const struct request *request = inspection->request;
-        _cleanup_(slice_done) struct slice slice = { 0 };
+        const struct view_slice *found = NULL;
+        const struct slice *slice = NULL;
         int r = 0;
 
         inspection->pools = calloc(request->range_count + 1, sizeof(struct view_pool *));
         if (!inspection->pools)
                 return err_oom(err);
         if (request->slice_pool)
-                r = view_slice(&inspection->view, request, &slice, err);
+                r = view_slice(&inspection->view, request, &found, err);
+        if (r == 0 && found) {
+                *err = found->err;
+                r = found->r;
+                slice = &found->slice;
+        }
         for (size_t i = 0; i < request->range_count && r == 0; i++) {
                 _cleanup_(buf_done) struct buf name;
 
                 buf_init(&name, 4096);
-                pool_name(&name, request->network_name, slice.node,
-                          slice.node ? &slice.net : &request->ranges[i].net);
+                pool_name(&name, request->network_name, slice ? slice->node : NULL,
+                          slice ? &slice->net : &request->ranges[i].net);
                 r = buf_check(&name, err);
                 if (r < 0)
                         return r;

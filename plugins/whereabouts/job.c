@@ -44,7 +44,6 @@ void job_done(struct job *job)
         drop_removals(job);
         record_done(&job->record);
         answer_done(&job->answer);
-        slice_done(&job->slice);
         free(job->pools);
         free(job->lease);
 }
@@ -66,8 +65,10 @@ bool job_conflicts(const struct job *a, const struct job *b)
 
         if (job_same_attachment(x, y))
                 return true;
-        return x->podref && y->podref && strcmp(x->podref, y->podref) == 0 &&
-               strcmp(x->ifname, y->ifname) == 0 && same_text(x->network_name, y->network_name);
+        if (strcmp(x->ifname, y->ifname) != 0 || !same_text(x->network_name, y->network_name))
+                return false;
+        /* A DEL may come without the pod's name: then it may be any pod's. */
+        return !x->podref || !y->podref || strcmp(x->podref, y->podref) == 0;
 }
 
 static void answer_error(struct job *job, const struct err *why)
@@ -111,6 +112,12 @@ static int new_record(struct job *job, const struct job_context *context, struct
         return r;
 }
 
+static void note_sending(struct job *job, int64_t sent_ms)
+{
+        if (sent_ms > 0 && sent_ms + JOB_SETTLED_AFTER_MS > job->record.settled_ms)
+                job->record.settled_ms = sent_ms + JOB_SETTLED_AFTER_MS;
+}
+
 static int load_record(struct job *job, const struct job_context *context, struct err *err)
 {
         const struct request *request = job->request;
@@ -124,6 +131,9 @@ static int load_record(struct job *job, const struct job_context *context, struc
                 return r;
         job->recorded = job->on_disk = true;
         job->before = job->record.state;
+        /* Its writer died: what it had sent may still be carried out. */
+        if (job->before == RECORD_ADDING)
+                note_sending(job, clock_real_ms());
         return 0;
 }
 
@@ -145,18 +155,13 @@ static int remember(struct job *job, const struct job_context *context, struct e
         return r < 0 ? r : record_mark(context->records, &job->record, true, err);
 }
 
-static void note_sending(struct job *job, int64_t sent_ms)
-{
-        if (sent_ms > 0 && sent_ms + JOB_SETTLED_AFTER_MS > job->record.settled_ms)
-                job->record.settled_ms = sent_ms + JOB_SETTLED_AFTER_MS;
-}
-
 /* ---- beginning ---- */
 
 /* The slice, unless a record already says where everything is. */
 static int find_slice(struct job *job, const struct job_context *context, struct err *err)
 {
         const struct request *request = job->request;
+        const struct view_slice *found;
         struct err why;
         int r;
 
@@ -164,14 +169,15 @@ static int find_slice(struct job *job, const struct job_context *context, struct
                 return 0;
         if (request->verb == REQUEST_DEL && job->record.item_count > 0)
                 return 0;
-        r = view_slice(context->view, request, &job->slice, &why);
-        if (r == 0)
-                return 0;
-        if (r == -ENOMEM)
-                return err_oom(err);
-        if (r == SLICE_NONE && request->verb == REQUEST_DEL)
-                return 0; /* then this node has given no address */
-        if (r == SLICE_NONE)
+        r = view_slice(context->view, request, &found, err);
+        if (r < 0)
+                return r;
+        if (found->r == 0)
+                job->slice = &found->slice;
+        if (found->r == 0 || (found->r == SLICE_NONE && request->verb == REQUEST_DEL))
+                return 0; /* without a slice this node has given no address */
+        why = found->err;
+        if (found->r == SLICE_NONE)
                 why.code = CNI_ERR_TRY_LATER;
         job_refuse(job, context, &why);
         return 0;
@@ -202,12 +208,11 @@ static int enter_range(struct job *job, const struct job_context *context,
                        struct err *err)
 {
         _cleanup_(buf_done) struct buf name;
-        bool sliced = job->slice.node != NULL;
-        const struct ipnet *net = sliced ? &job->slice.net : &range->net;
+        const struct ipnet *net = job->slice ? &job->slice->net : &range->net;
         int r;
 
         buf_init(&name, 4096);
-        pool_name(&name, job->request->network_name, job->slice.node, net);
+        pool_name(&name, job->request->network_name, job->slice ? job->slice->node : NULL, net);
         r = buf_check(&name, err);
         return r < 0 ? r : enter_pool(job, context, buf_text(&name), net, create, ret, err);
 }
@@ -219,7 +224,7 @@ static int name_lease(struct job *job, const struct job_context *context, struct
 
         if (context->node->locking == LOCKING_OPTIMISTIC)
                 return 0;
-        if (job->slice.node && request->overlap)
+        if (job->slice && request->overlap && job->pool_count > 0)
                 name = job->pools[job->pool_count - 1]->name;
         else if (job->record.lease)
                 name = job->record.lease;
@@ -241,9 +246,9 @@ static int begin_claim(struct job *job, const struct job_context *context,
 
         ret->range = range;
         ret->prefix = range->net.prefix;
-        if (r < 0 || !job->slice.node)
+        if (r < 0 || !job->slice)
                 return r;
-        r = slice_cut(range, &job->slice.net, &ret->cut, &why);
+        r = slice_cut(range, &job->slice->net, &ret->cut, &why);
         if (r == -ENOMEM)
                 return err_oom(err);
         ret->range = &ret->cut;
@@ -272,7 +277,7 @@ static int begin_claims(struct job *job, const struct job_context *context, stru
 static int begin_removals(struct job *job, const struct job_context *context, struct err *err)
 {
         const struct request *request = job->request;
-        bool known = !request->slice_pool || job->slice.node;
+        bool known = !request->slice_pool || job->slice;
         struct view_pool *unused;
         int r = 0;
 
@@ -380,13 +385,12 @@ static void unsettle(struct job *job, const struct err *why)
 
 static int plan_removals(struct job *job, const struct job_context *context, struct err *err)
 {
-        int r = record_mark(context->records, &job->record, false, err);
+        struct err ignored;
+        int r = 0;
 
+        /* Without a mark the removal is as good, as long as nobody kills us. */
+        (void)record_mark(context->records, &job->record, false, &ignored);
         job->planned = true;
-        if (r < 0 && r != -ENOMEM) {
-                unsettle(job, err);
-                return 0;
-        }
         for (size_t i = 0; i < job->pool_count && r == 0; i++) {
                 struct view_pool *pool = job->pools[i];
 
@@ -414,7 +418,7 @@ static int plan_claim(struct job *job, const struct job_context *context, struct
                 return r;
         r = record_add_item(&job->record, claim->pool->name, &claim->ip, request->overlap,
                             claim->found, err);
-        job->dirty |= job->record.item_count != before;
+        job->dirty |= job->record.item_count != before || job->record.state != RECORD_ADDING;
         return r;
 }
 
@@ -442,8 +446,7 @@ static bool is_settled(const struct job *job)
         return job->record.settled_ms <= clock_real_ms();
 }
 
-/* A failed ADD must not cost a running container what an earlier ADD gave it. */
-static bool was_held(const struct job *job)
+bool job_was_held(const struct job *job)
 {
         return job->recorded && job->before == RECORD_HELD;
 }
@@ -456,7 +459,7 @@ static int undo_claims(struct job *job, bool hopeless, struct err *err)
                 const struct claim *claim = &job->claims[i];
 
                 note_sending(job, claim->sent_ms);
-                if (!claim->written || claim->found)
+                if (!claim->written || (claim->found && job_was_held(job)))
                         continue;
                 if (hopeless)
                         unsettle(job, &job->answer.err);
@@ -477,7 +480,7 @@ int job_fail(struct job *job, const struct job_context *context, const struct er
         job->state = JOB_UNDOING;
         job->planned = true;
         job->again = false;
-        if (job->on_disk && !was_held(job))
+        if (job->on_disk && !job_was_held(job))
                 (void)record_mark(context->records, &job->record, false, &ignored);
         return undo_claims(job, hopeless, err);
 }
@@ -499,11 +502,13 @@ static int end_add(struct job *job, const struct job_context *context, struct er
                 note_sending(job, claim->sent_ms);
                 r = answer_add(&job->answer, &address, err);
         }
+        if (r < 0)
+                return r;
         job->record.state = RECORD_HELD;
         if (job->record.item_count > 0) /* if this fails, a DEL is only more careful than needed */
                 (void)write_record(job, context, false, &ignored);
         job->state = JOB_DONE;
-        return r;
+        return 0;
 }
 
 static void end_failed_add(struct job *job, const struct job_context *context)
@@ -512,7 +517,7 @@ static void end_failed_add(struct job *job, const struct job_context *context)
 
         job->state = JOB_DONE;
         job->record.state = RECORD_HELD;
-        if (was_held(job))
+        if (job_was_held(job))
                 (void)write_record(job, context, false, &ignored);
         else if (job->unsettled || !is_settled(job) || job->recorded)
                 (void)remember(job, context, &ignored);
@@ -550,8 +555,21 @@ static int record_pools(struct job *job, struct err *err)
         return r;
 }
 
+/* A DEL that could not even begin: the record is somebody else's to write, who may be doing that.
+ */
+static int remember_as_is(struct job *job, const struct job_context *context, struct err *err)
+{
+        if (!job->recorded) {
+                job->record.state = RECORD_HELD; /* no request of ours is on its way */
+                return remember(job, context, err);
+        }
+        return record_mark(context->records, &job->record, true, err);
+}
+
 /* A DEL that could not be finished is good if a later call can finish it. */
 static void end_remembered(struct job *job, const struct job_context *context,
+                           int (*how)(struct job *job, const struct job_context *context,
+                                      struct err *err),
                            const struct err *why)
 {
         struct err err;
@@ -559,7 +577,7 @@ static void end_remembered(struct job *job, const struct job_context *context,
         job->state = JOB_DONE;
         job->answer.err = *why;
         job->answer.r = ANSWER_REMEMBERED;
-        if (record_pools(job, &err) == 0 && remember(job, context, &err) == 0)
+        if (record_pools(job, &err) == 0 && how(job, context, &err) == 0)
                 return;
         job->answer.r = -EIO;
         job->answer.err.code = CNI_ERR_TRY_LATER;
@@ -571,13 +589,10 @@ static void end_del(struct job *job, const struct job_context *context)
         struct err ignored;
         bool settled;
 
-        /* Its writer died: what it had sent may still be carried out. */
-        if (job->recorded && job->before == RECORD_ADDING)
-                note_sending(job, clock_real_ms());
         settled = is_settled(job);
         job->record.state = RECORD_HELD;
         if (job->unsettled) {
-                end_remembered(job, context, &job->why);
+                end_remembered(job, context, remember, &job->why);
                 return;
         }
         job->state = JOB_DONE;
@@ -701,7 +716,7 @@ void job_refuse(struct job *job, const struct job_context *context, const struct
         int r = job->loaded ? 0 : load_record(job, context, &err);
 
         if (r == 0 && job->request->verb == REQUEST_DEL) {
-                end_remembered(job, context, why);
+                end_remembered(job, context, remember_as_is, why);
                 return;
         }
         answer_error(job, why);

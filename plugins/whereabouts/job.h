@@ -38,10 +38,10 @@ struct job {
         bool planned;             /* removals were looked for */
         bool unsettled;           /* a removal did not come to its end; `why` says why */
         struct err why;
-        char *lease;              /* name of the Lease that it needs; NULL: none */
-        struct slice slice;       /* of the node, in that mode */
-        struct record record;     /* what is known of the attachment */
-        struct view_pool **pools; /* owned list: where it gives or takes addresses */
+        char *lease;               /* name of the Lease that it needs; NULL: none */
+        const struct slice *slice; /* of the node, in that mode; borrowed from the view */
+        struct record record;      /* what is known of the attachment */
+        struct view_pool **pools;  /* owned list: where it gives or takes addresses */
         size_t pool_count;
         struct claim *claims;
         size_t claim_count;
@@ -86,6 +86,10 @@ void job_refuse(struct job *job, const struct job_context *context, const struct
 
 /* The DEL that a record stands for, but for its deadline. */
 int request_of_record(const struct record *record, struct request *ret);
+
+/* Whether the attachment had its addresses before this ADD: its failure must not cost a running
+ * container what it has. */
+bool job_was_held(const struct job *job);
 
 /* Whether two requests must not be in one patch: they are about one pod's interface. */
 bool job_conflicts(const struct job *a, const struct job *b);

@@ -14,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/utf8.h"
 
 #define ANSWER_MAX     (64U * 1024U * 1024U)
 #define BODY_MAX       (8U * 1024U * 1024U)
@@ -26,6 +27,7 @@ struct k8s {
         struct http *http; /* owned */
         const struct kubeconfig *kubeconfig;
         uint64_t random; /* for jitter only */
+        bool away;       /* the last request that had an end found no server */
 };
 
 static const struct {
@@ -74,6 +76,11 @@ void k8s_free(struct k8s *k8s)
                 return;
         http_free(k8s->http);
         free(k8s);
+}
+
+bool k8s_is_away(const struct k8s *k8s)
+{
+        return k8s->away;
 }
 
 const char *k8s_namespace(const struct k8s *k8s)
@@ -196,7 +203,19 @@ static int decode_details(const struct json_at *at, void *dst, struct err *err)
         return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
 }
 
-/* Best effort: an answer that is no Status leaves all members NULL. */
+/* A few words in plain text, such as servers give to whom they do not understand. */
+static char *plain_message(const struct buf *answer)
+{
+        char *text = answer->len > 0 && answer->len < QUOTE_MAX ? strdup(buf_text(answer)) : NULL;
+
+        if (text) {
+                text[strcspn(text, "\r\n")] = '\0';
+                utf8_make_printable(text);
+        }
+        return text;
+}
+
+/* Best effort: an answer that is no Status leaves all members but the message NULL. */
 static void read_status(const struct buf *answer, struct status *ret)
 {
         static const struct json_field fields[] = {
@@ -208,8 +227,10 @@ static void read_status(const struct buf *answer, struct status *ret)
         struct json_at top;
         struct err ignored;
 
-        if (json_parse(buf_text(answer), answer->len, &document, &ignored) < 0)
+        if (json_parse(buf_text(answer), answer->len, &document, &ignored) < 0) {
+                ret->message = plain_message(answer);
                 return;
+        }
         top = (struct json_at){ .value = document };
         (void)json_object(&top, fields, ARRAY_SIZE(fields), ret, &ignored);
 }
@@ -224,8 +245,10 @@ static void refuse(struct k8s_request *request, enum k8s_end end, const char *ca
 }
 
 /* What a person can do about it. */
-static const char *advice(int status, const struct k8s_request *request)
+static const char *advice(int status, enum k8s_end end, const struct k8s_request *request)
 {
+        if (end == K8S_NOT_FOUND)
+                return "";
         switch (status) {
         case 401:
                 return ": the credentials of the kubeconfig are not (or no longer) valid";
@@ -246,7 +269,7 @@ static void judge_refusal(struct sending *sending, enum k8s_end end, const struc
         char cause[QUOTE_MAX + 256];
 
         (void)snprintf(cause, sizeof(cause), "the API server answers %d%s%s%.*s",
-                       sending->http.status, advice(sending->http.status, request),
+                       sending->http.status, advice(sending->http.status, end, request),
                        status->message ? ": " : "", QUOTE_MAX,
                        status->message ? status->message : "");
         refuse(request, end, cause);
@@ -299,6 +322,10 @@ static void judge_silence(struct sending *sending)
         struct k8s_request *request = sending->request;
         struct http_request *http = &sending->http;
 
+        if (!http->started) { /* the ones before it took all of the attempt's time */
+                refuse(request, K8S_UNKNOWN, http->err.msg);
+                return;
+        }
         if (http->sent)
                 request->sent_ms = clock_real_ms();
         if (!http->sent && !http->refused) {
@@ -328,9 +355,12 @@ static bool wants_repetition(struct k8s *k8s, struct sending *sending,
                              const struct k8s_limits *limits)
 {
         const struct k8s_request *request = sending->request;
+        int64_t end_ms = limits->deadline_ms;
 
         if (request->end != K8S_UNKNOWN && request->end != K8S_AWAY)
                 return false;
+        if (!sending->http.started)
+                return clock_boot_ms() < end_ms;
         if (!sending->http.refused)
                 sending->away_since_ms = 0;
         else if (sending->away_since_ms == 0)
@@ -341,8 +371,10 @@ static bool wants_repetition(struct k8s *k8s, struct sending *sending,
         if (sending->away_since_ms &&
             sending->not_before_ms >= sending->away_since_ms + limits->connect_ms)
                 return false;
-        return sending->not_before_ms < sending->first_ms + limits->repeat_ms &&
-               sending->not_before_ms < limits->deadline_ms;
+        /* A server that only asks for patience is given all the time that there is. */
+        if (request->status != 429 && end_ms > sending->first_ms + limits->repeat_ms)
+                end_ms = sending->first_ms + limits->repeat_ms;
+        return sending->not_before_ms < end_ms;
 }
 
 static void judge(struct k8s *k8s, struct sending *sending, const struct k8s_limits *limits)
@@ -358,9 +390,9 @@ static void judge(struct k8s *k8s, struct sending *sending, const struct k8s_lim
         buf_done(&request->answer);
         request->answer = sending->http.answer;
         sending->http.answer = (struct buf){ 0 };
-        if (wants_repetition(k8s, sending, limits)) {
+        k8s->away = request->end == K8S_AWAY;
+        if (wants_repetition(k8s, sending, limits))
                 request->end = K8S_PENDING;
-        }
 }
 
 /* ---- rounds ---- */

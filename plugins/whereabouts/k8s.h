@@ -23,6 +23,9 @@ struct k8s;
 int k8s_new(const struct kubeconfig *kubeconfig, struct k8s **ret, struct err *err);
 void k8s_free(struct k8s *k8s);
 
+/* Whether no server answers at present: to try more would only cost time. */
+bool k8s_is_away(const struct k8s *k8s);
+
 const char *k8s_namespace(const struct k8s *k8s);
 
 enum k8s_verb {
@@ -62,12 +65,12 @@ struct k8s_request {
         struct buf body;
         bool brief; /* only metadata is wanted in the answer */
 
+        bool repeated; /* it was sent more than once: an earlier one may have been carried out */
         enum k8s_end end;
-        bool repeated;   /* it was sent more than once: an earlier one may have been carried out */
-        int status;      /* of the last answer; 0: none */
         int64_t sent_ms; /* clock_real_ms() of the last sending that got no certain answer; 0: none.
                             It may be carried out later, whatever came of the others */
         struct buf answer;
+        int status;     /* of the last answer; 0: none */
         struct err err; /* for every end but DONE; says verb, object and cause */
 };
 

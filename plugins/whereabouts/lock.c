@@ -15,6 +15,7 @@
 
 #define BOOT_ID        "/proc/sys/kernel/random/boot_id"
 #define RENEW_AFTER_MS 500
+#define DURATION_MAX_S 3600 /* whatever somebody wrote there */
 #define POLL_MIN_MS    20
 #define POLL_SPAN_MS   41
 
@@ -131,7 +132,7 @@ static bool is_ours(const struct lock *lock)
 
 /* A reading of the Lease and since when it is the same. */
 struct watch {
-        char version[64];
+        char version[256]; /* a longer one is never seen to be the same: nobody is robbed */
         int64_t since_ms;
 };
 
@@ -153,7 +154,10 @@ static bool is_free(const struct lock *lock, const struct watch *watch)
                 return true;
         if (lock->family && strncmp(lease->holder, lock->family, strlen(lock->family)) == 0)
                 return true;
-        return clock_boot_ms() > watch->since_ms + lease->duration_s * 1000;
+        return clock_boot_ms() >
+               watch->since_ms +
+                       (lease->duration_s < DURATION_MAX_S ? lease->duration_s : DURATION_MAX_S) *
+                               1000;
 }
 
 static int try_to_take(struct lock *lock, struct watch *watch, const struct k8s_limits *limits,

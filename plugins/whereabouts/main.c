@@ -51,6 +51,7 @@ static void warn(const struct err *err)
 static void open_log(const struct conf_node *node)
 {
         struct err err;
+        int r = 0;
 
         if (node->log_file_is_ignored)
                 log_line(LOG_LEVEL_WARNING, "log_file of a network counts only below /var/log");
@@ -58,7 +59,11 @@ static void open_log(const struct conf_node *node)
                 log_set_level(LOG_LEVEL_ERROR);
         else if (node->log_level == CONF_LOG_DEBUG)
                 log_set_level(LOG_LEVEL_DEBUG);
-        if (node->log_file && log_set_file(node->log_file, &err) < 0)
+        if (node->log_file && node->log_file_is_tenants)
+                r = log_set_file_strictly(node->log_file, &err);
+        else if (node->log_file)
+                r = log_set_file(node->log_file, &err);
+        if (r < 0)
                 warn(&err);
 }
 

@@ -283,11 +283,10 @@ static void prepare(struct probe *probe)
 static void write_object(struct k8s_request *request, const char *namespace)
 {
         const struct ipnet net = { { IP_V4, { 192, 0, 2 } }, 24, false };
-        /* A PUT of what does not exist would create it: that is another permission. */
-        char version[] = "1", empty[] = "";
-        const struct lease lease = { .resource_version = request->verb == K8S_PUT ? version : NULL,
-                                     .holder = empty,
-                                     .acquire_time = empty };
+        const struct lease nothing = { 0 };
+        /* A PUT of what does not exist would create it, which is another permission. One whose
+         * names differ is refused, but not before it is known whether it is permitted. */
+        const char *name = request->verb == K8S_PUT ? LEASE_NAME : NOBODY;
 
         switch (request->resource) {
         case K8S_POOL:
@@ -297,7 +296,7 @@ static void write_object(struct k8s_request *request, const char *namespace)
                 reservation_write_new(&request->body, NOBODY, namespace, NOBODY, NOBODY, NOBODY);
                 break;
         case K8S_LEASE:
-                lease_write(&request->body, NOBODY, namespace, &lease, NOBODY, 1,
+                lease_write(&request->body, name, namespace, &nothing, NOBODY, 1,
                             clock_real_ms() * 1000);
                 break;
         case K8S_SLICE_POOL:

@@ -2,11 +2,13 @@
 /*
  * Only what is certainly ours goes: an entry by container id and interface, a reservation by pod
  * and interface and the container, if it names one. Where the entry is another container's of the
- * same pod, that container lives, and the reservation without a container's name is its.
+ * same pod, that container lives, and the reservation is its.
  */
 #include "removal.h"
 
 #include <string.h>
+
+#define TRIES_MAX 64 /* as in claim.c */
 
 void removal_done(struct removal *removal)
 {
@@ -68,10 +70,7 @@ int removal_start(struct removal *removal, struct view_pool *pool, const struct 
         if (r < 0)
                 return r;
         removal->reservation = TAKE_PTR(name.text);
-        if (!own && sibling_entry(removal, request))
-                removal->state = REMOVAL_DONE;
-        else
-                removal->state = reserved && podref ? REMOVAL_LOOK : REMOVAL_ENTRY;
+        removal->state = reserved && podref ? REMOVAL_LOOK : REMOVAL_ENTRY;
         return 0;
 }
 
@@ -89,6 +88,16 @@ bool removal_ask(struct removal *removal, const struct request *request, const c
         case REMOVAL_DELETE:
                 k8s_request_init(ret, K8S_DELETE, K8S_RESERVATION, removal->reservation);
                 reservation_write_delete(&ret->body, &removal->theirs);
+                return true;
+        case REMOVAL_GIVE_BACK:
+                entry = sibling_entry(removal, request);
+                if (!entry) {
+                        removal->state = REMOVAL_ENTRY;
+                        break;
+                }
+                k8s_request_init(ret, K8S_PATCH, K8S_RESERVATION, removal->reservation);
+                ret->brief = true;
+                reservation_write_move(&ret->body, &removal->theirs, entry->id);
                 return true;
         case REMOVAL_RESTORE:
                 entry = sibling_entry(removal, request);
@@ -114,7 +123,7 @@ static int judge_owner(struct removal *removal, const struct request *request,
 {
         struct reservation theirs = { 0 };
         struct err why;
-        bool others;
+        bool sibling = !own_entry(removal, request) && sibling_entry(removal, request), named;
         int r = reservation_parse(buf_text(&answer->answer), answer->answer.len, &theirs, &why);
 
         if (r == -ENOMEM)
@@ -127,17 +136,14 @@ static int judge_owner(struct removal *removal, const struct request *request,
         }
         reservation_done(&removal->theirs);
         removal->theirs = theirs;
-        /* Another container of the pod has it in its name. If the entry is still ours, that
-         * container's ADD has not come to its end, and makes sure of its reservation once it sees
-         * the entry gone. */
-        others = theirs.containerid && *theirs.containerid && !own_entry(removal, request);
+        named = theirs.containerid && *theirs.containerid;
         switch (reservation_owner(&theirs, removal->podref, request->ifname,
                                   request->container_id)) {
         case OWNER_CONTAINER:
-                removal->state = REMOVAL_DELETE;
+                removal->state = sibling ? REMOVAL_GIVE_BACK : REMOVAL_DELETE;
                 break;
         case OWNER_POD:
-                removal->state = others ? REMOVAL_ENTRY : REMOVAL_DELETE;
+                removal->state = named || sibling ? REMOVAL_ENTRY : REMOVAL_DELETE;
                 break;
         case OWNER_OTHER:
                 removal->state = REMOVAL_ENTRY;
@@ -176,7 +182,9 @@ int removal_answer(struct removal *removal, const struct request *request,
         if (answer->end == K8S_DONE || answer->end == K8S_NOT_FOUND) {
                 removal->deleted |= answer->verb == K8S_DELETE;
                 removal->state = REMOVAL_ENTRY;
-        } else if (answer->end == K8S_CONFLICT) {
+        } else if (removal->tries++ < TRIES_MAX &&
+                   (answer->end == K8S_CONFLICT ||
+                    (answer->end == K8S_INVALID && removal->state == REMOVAL_GIVE_BACK))) {
                 removal->state = REMOVAL_LOOK;
         } else {
                 removal_fail(removal, &answer->err);

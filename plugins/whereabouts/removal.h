@@ -10,11 +10,13 @@
 #include "view.h"
 
 enum removal_state {
-        REMOVAL_LOOK,    /* is there a reservation, and whose? */
-        REMOVAL_DELETE,  /* it is ours */
-        REMOVAL_ENTRY,   /* the pool's entry has to go, if it is ours */
-        REMOVAL_RESTORE, /* the entry turned out to be another container's of the pod: its
-                            reservation must not be missing */
+        REMOVAL_LOOK,      /* is there a reservation, and whose? */
+        REMOVAL_DELETE,    /* it is ours */
+        REMOVAL_ENTRY,     /* the pool's entry has to go, if it is ours */
+        REMOVAL_GIVE_BACK, /* the entry is another container's of the pod, but the reservation names
+                              us: an ADD of ours has moved it, and then failed */
+        REMOVAL_RESTORE,   /* the entry turned out to be another container's of the pod: its
+                              reservation must not be missing */
         REMOVAL_DONE,
         REMOVAL_FAILED, /* `err` says why */
 };
@@ -30,6 +32,7 @@ struct removal {
         struct reservation theirs; /* in REMOVAL_DELETE: which one */
         int64_t sent_ms; /* as in struct k8s_request, of a creation: the other requests carry tests
                             that fail once they were repeated */
+        unsigned tries;  /* writes about the reservation that came to nothing */
         struct err err;
 };
 

@@ -82,78 +82,100 @@ static int look(struct inquiry *inquiry, struct k8s *k8s, bool fresh,
         return r < 0 ? r : audit_run(&inquiry->snapshot, &inquiry->audit, err);
 }
 
-/* What is known of the pod that a reservation is for. */
-struct pod {
-        struct repair *repair;
-        char *podref; /* owned; cut in two */
+/* Questions that are asked side by side. */
+struct question {
         struct k8s_request get;
+        size_t about; /* which repair, or which pool */
+        char *podref; /* owned; the texts of a pod's name. NULL: it is not about one */
 };
 
-static void pods_done(struct pod *pods, size_t count)
+struct questions {
+        struct question *items;    /* owned */
+        struct k8s_request **list; /* owned */
+        size_t count;
+};
+
+static void questions_done(struct questions *questions)
 {
-        for (size_t i = 0; pods && i < count; i++) {
-                free(pods[i].podref);
-                k8s_request_done(&pods[i].get);
+        for (size_t i = 0; i < questions->count; i++) {
+                k8s_request_done(&questions->items[i].get);
+                free(questions->items[i].podref);
         }
-        free(pods);
+        free(questions->items);
+        free(questions->list);
 }
 
-/* Composes the request for the pod. One without a name cannot be asked for. */
-static int compose_pod(struct pod *pod, struct repair *repair, struct err *err)
+/* Without memory the arrays are NULL. */
+static struct questions questions_new(size_t room)
 {
-        char *podref = strdup(repair->finding->reservation->podref), *slash;
+        return (struct questions){ calloc(room + 1, sizeof(struct question)),
+                                   calloc(room + 1, sizeof(struct k8s_request *)), 0 };
+}
+
+/* The request is initialized; the podref is taken over. */
+static struct k8s_request *add_question(struct questions *questions, size_t about,
+                                        enum k8s_resource resource, const char *name, char *podref)
+{
+        struct question *question = &questions->items[questions->count];
+
+        k8s_request_init(&question->get, K8S_GET, resource, name);
+        question->about = about;
+        question->podref = podref;
+        questions->list[questions->count++] = &question->get;
+        return &question->get;
+}
+
+static int ask_for_pod(struct questions *questions, size_t about,
+                       const struct reservation *reservation, struct err *err)
+{
+        char *podref = strdup(reservation->podref), *slash;
+        struct k8s_request *get;
 
         if (!podref)
                 return err_oom(err);
-        slash = strchr(podref, '/');
+        slash = strchr(podref, '/'); /* there is one, or the reservation would be left alone */
         if (slash)
                 *slash = '\0';
-        pod->repair = repair;
-        pod->podref = podref;
-        k8s_request_init(&pod->get, K8S_GET, K8S_POD, slash ? slash + 1 : "");
-        pod->get.namespace = podref;
-        pod->get.brief = true;
+        get = add_question(questions, about, K8S_POD, slash ? slash + 1 : podref, podref);
+        get->namespace = podref;
+        get->brief = true;
         return 0;
 }
 
-static const char *doubt_pod(const struct pod *pod)
+static const char *doubt_pod(const struct k8s_request *get)
 {
-        if (pod->get.end == K8S_NOT_FOUND)
+        if (get->end == K8S_NOT_FOUND)
                 return NULL;
-        return pod->get.end == K8S_DONE ? "its pod exists, and may be using the address"
-                                        : "whether its pod exists cannot be seen";
+        return get->end == K8S_DONE ? "its pod exists, and may be using the address"
+                                    : "whether its pod exists cannot be seen";
 }
 
 /* Whether the pods of the orphans are gone. */
 static int ask_for_pods(struct inquiry *inquiry, struct k8s *k8s, const struct k8s_limits *limits,
                         struct err *err)
 {
-        struct pod *pods = calloc(inquiry->count + 1, sizeof(*pods));
-        struct k8s_request **list = calloc(inquiry->count + 1, sizeof(struct k8s_request *));
-        size_t n = 0;
-        int r = pods && list ? 0 : err_oom(err);
+        _cleanup_(questions_done) struct questions questions = questions_new(inquiry->count);
+        int r = 0;
 
+        if (!questions.items || !questions.list)
+                return err_oom(err);
         for (size_t i = 0; i < inquiry->count && r == 0; i++) {
-                struct repair *repair = &inquiry->repairs[i];
+                const struct repair *repair = &inquiry->repairs[i];
 
-                if (repair->unsure || repair->finding->kind != FINDING_ORPHAN)
-                        continue;
-                r = compose_pod(&pods[n], repair, err);
-                if (r == 0)
-                        list[n] = &pods[n].get;
-                n += r == 0;
+                if (!repair->unsure && repair->finding->kind == FINDING_ORPHAN)
+                        r = ask_for_pod(&questions, i, repair->finding->reservation, err);
         }
         if (r == 0)
-                r = k8s_run(k8s, list, n, limits, err);
-        for (size_t i = 0; i < n && r == 0; i++)
-                pods[i].repair->unsure = doubt_pod(&pods[i]);
-        pods_done(pods, n);
-        free(list);
+                r = k8s_run(k8s, questions.list, questions.count, limits, err);
+        for (size_t i = 0; i < questions.count && r == 0; i++)
+                inquiry->repairs[questions.items[i].about].unsure =
+                        doubt_pod(&questions.items[i].get);
         return r;
 }
 
 static int compare_looks(struct inquiry *inquiry, const struct audit *before, struct err *err)
 {
+        inquiry->count = 0;
         inquiry->repairs = calloc(inquiry->audit.finding_count + 1, sizeof(*inquiry->repairs));
         if (!inquiry->repairs)
                 return err_oom(err);
@@ -194,27 +216,22 @@ static int find_slices(const struct audit *audit, const struct repair_way *way, 
         const struct k8s_limits limits = { clock_boot_ms() + way->patience_ms, CONNECT_MS,
                                            REPEAT_MS };
         const struct pool_list *pools = &audit->snapshot->pools;
-        struct k8s_request *requests = calloc(pools->count + 1, sizeof(*requests));
-        struct k8s_request **list = calloc(pools->count + 1, sizeof(struct k8s_request *));
-        size_t n = 0;
-        int r = requests && list ? 0 : err_oom(err);
+        _cleanup_(questions_done) struct questions questions = questions_new(pools->count);
+        int r;
 
-        for (size_t i = 0; i < pools->count && r == 0; i++) {
-                if (!*audit_prefix(audit, i))
-                        continue;
-                k8s_request_init(&requests[i], K8S_GET, K8S_LEASE, pools->items[i].name);
-                list[n++] = &requests[i];
+        if (!questions.items || !questions.list)
+                return err_oom(err);
+        for (size_t i = 0; i < pools->count; i++)
+                if (*audit_prefix(audit, i))
+                        (void)add_question(&questions, i, K8S_LEASE, pools->items[i].name, NULL);
+        r = k8s_run(way->k8s, questions.list, questions.count, &limits, err);
+        for (size_t i = 0; i < questions.count && r == 0; i++) {
+                const struct k8s_request *get = &questions.items[i].get;
+
+                ret[questions.items[i].about] = get->end == K8S_DONE;
+                if (get->end != K8S_DONE && get->end != K8S_NOT_FOUND)
+                        r = failed(get, err);
         }
-        if (r == 0)
-                r = k8s_run(way->k8s, list, n, &limits, err);
-        for (size_t i = 0; i < n; i++) {
-                if (r == 0 && list[i]->end != K8S_DONE && list[i]->end != K8S_NOT_FOUND)
-                        r = failed(list[i], err);
-                ret[list[i] - requests] = list[i]->end == K8S_DONE;
-                k8s_request_done(list[i]);
-        }
-        free(requests);
-        free(list);
         return r;
 }
 

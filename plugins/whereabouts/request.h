@@ -13,7 +13,7 @@
 #define REQUEST_FRAME_MAX (128U * 1024U)
 
 /* Looking at all of them must end soon, whatever a tenant writes. */
-#define REQUEST_RANGES_MAX   4096U
+#define REQUEST_RANGES_MAX   64U    /* users have up to eight; all are compared with all */
 #define REQUEST_EXCLUDES_MAX 65536U /* of all ranges together */
 
 enum request_verb {

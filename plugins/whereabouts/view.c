@@ -17,6 +17,14 @@ static void view_pool_free(struct view_pool *pool)
         free(pool);
 }
 
+static void view_slice_free(struct view_slice *slice)
+{
+        free(slice->slice_pool);
+        free(slice->node);
+        slice_done(&slice->slice);
+        free(slice);
+}
+
 void view_done(struct view *view)
 {
         for (size_t i = 0; i < view->pool_count; i++)
@@ -25,6 +33,9 @@ void view_done(struct view *view)
         reservation_list_done(&view->reservations);
         text_list_done(&view->lost);
         free(view->blocked);
+        for (size_t i = 0; i < view->slice_count; i++)
+                view_slice_free(view->slices[i]);
+        free(view->slices);
 }
 
 struct view_pool *view_pool(struct view *view, const char *name, const struct ipnet *net,
@@ -265,18 +276,64 @@ bool view_is_blocked(const struct view *view, const struct request *request,
 
 /* ---- slices ---- */
 
-int view_slice(struct view *view, const struct request *request, struct slice *ret, struct err *err)
+static const struct view_slice *find_slice(const struct view *view, const struct request *request)
+{
+        for (size_t i = 0; i < view->slice_count; i++)
+                if (strcmp(view->slices[i]->slice_pool, request->slice_pool) == 0 &&
+                    strcmp(view->slices[i]->node, request->node) == 0)
+                        return view->slices[i];
+        return NULL;
+}
+
+static struct view_slice *new_slice(struct view *view, const struct request *request)
+{
+        struct view_slice **slices =
+                reallocarray(view->slices, view->slice_count + 1, sizeof(struct view_slice *));
+        struct view_slice *slice = calloc(1, sizeof(*slice));
+
+        if (slices)
+                view->slices = slices;
+        if (slice) {
+                slice->slice_pool = strdup(request->slice_pool);
+                slice->node = strdup(request->node);
+        }
+        if (!slices || !slice || !slice->slice_pool || !slice->node) {
+                if (slice)
+                        view_slice_free(slice);
+                return NULL;
+        }
+        view->slices[view->slice_count++] = slice;
+        return slice;
+}
+
+static int ask_for_slice(struct view *view, struct view_slice *slice, struct err *err)
 {
         _cleanup_(k8s_request_done) struct k8s_request get;
         int r;
 
-        k8s_request_init(&get, K8S_GET, K8S_SLICE_POOL, request->slice_pool);
+        k8s_request_init(&get, K8S_GET, K8S_SLICE_POOL, slice->slice_pool);
         r = k8s_run_one(view->k8s, &get, &view->limits, err);
         if (r < 0)
                 return r;
         if (get.end != K8S_DONE) {
-                *err = get.err;
-                return get.end == K8S_NOT_FOUND ? SLICE_NONE : -EIO;
+                slice->err = get.err;
+                slice->r = get.end == K8S_NOT_FOUND ? SLICE_NONE : -EIO;
+                return 0;
         }
-        return slice_find(buf_text(&get.answer), get.answer.len, request->node, ret, err);
+        slice->r = slice_find(buf_text(&get.answer), get.answer.len, slice->node, &slice->slice,
+                              &slice->err);
+        return slice->r == -ENOMEM ? err_oom(err) : 0;
+}
+
+int view_slice(struct view *view, const struct request *request, const struct view_slice **ret,
+               struct err *err)
+{
+        struct view_slice *slice;
+
+        *ret = find_slice(view, request);
+        if (*ret)
+                return 0;
+        slice = new_slice(view, request);
+        *ret = slice;
+        return slice ? ask_for_slice(view, slice, err) : err_oom(err);
 }

@@ -32,6 +32,14 @@ struct view_blocked {
         struct ip ip;
 };
 
+/* An answer about a slice. */
+struct view_slice {
+        char *slice_pool, *node;
+        struct slice slice;
+        int r;
+        struct err err;
+};
+
 struct view {
         struct k8s *k8s; /* borrowed */
         struct k8s_limits limits;
@@ -39,7 +47,9 @@ struct view {
         size_t pool_count;
         struct reservation_list reservations; /* of the one list that was asked for */
         bool listed;
-        struct text_list lost;        /* names of reservations that are not ours */
+        struct text_list lost;      /* names of reservations that are not ours */
+        struct view_slice **slices; /* owned, as each is */
+        size_t slice_count;
         struct view_blocked *blocked; /* owned: what this batch is about to give, or took away */
         size_t blocked_count;
 };
@@ -72,8 +82,9 @@ bool view_is_blocked(const struct view *view, const struct request *request,
 /* Whether an address is known to be reserved for another attachment than the request's. */
 bool view_is_lost(const struct view *view, const struct request *request, const struct ip *ip);
 
-/* The slice of the request's node. SLICE_NONE (slice.h) and errors as they come. */
-int view_slice(struct view *view, const struct request *request, struct slice *ret,
+/* The slice of the request's node, asked for once. Borrowed; with SLICE_NONE (slice.h) or an error
+ * in it. Fails only for lack of memory. */
+int view_slice(struct view *view, const struct request *request, const struct view_slice **ret,
                struct err *err);
 
 #endif

@@ -24,6 +24,7 @@ import harness
 from node import Node
 from proxy import Proxy, answer, is_request
 
+POLLS = {"7", "271", "73"}  # poll and ppoll, as /proc tells: of x86_64, and ppoll of aarch64
 RECORDS = "/var/lib/cni/whereabouts/att"
 GROUPS = "/run/cni-ipam"
 WORKERS = int(os.environ.get("FAULT_WORKERS", "6"))
@@ -148,13 +149,14 @@ class Scenario:
     ranges: tuple = (RANGE,)
     ipam: dict = dataclasses.field(default_factory=dict)
     flat: dict = dataclasses.field(default_factory=dict)
+    top: dict = dataclasses.field(default_factory=dict)
     others: bool = True          # others have addresses, so that pool and Lease are there
     prepare: object = None
     also: tuple = ()             # attachments whose DEL comes, too
 
     @property
     def config(self):
-        return network(*self.ranges, **self.ipam)
+        return {**network(*self.ranges, **self.ipam), **self.top}
 
     @property
     def overlap(self):
@@ -230,8 +232,20 @@ def moved(bench, config):
     added(OURS)(bench, config)
 
 
+def sliced(bench, config):
+    bench.api.create_slices("mynet", "10.1.0.0/24", "/28", [("elsewhere", "10.1.0.16/28"), (bench.node.name, "10.1.0.0/28")],
+                            namespace=bench.namespace)
+
+
+def added_in_slice(bench, config):
+    sliced(bench, config)
+    added(OURS)(bench, config)
+
+
 DUAL = {"ranges": (RANGE, "fd00:1::/120")}
 OFF = {"ipam": {"enable_overlapping_ranges": False}}
+EVERYTHING = {"cniVersion": "1.1.0", "cni.dev/valid-attachments": []}
+SLICED = {"ranges": ("10.1.0.0/24",), "ipam": {"node_slice_size": "/28"}, "others": False}
 SCENARIOS = {
     "the first ADD": Scenario("ADD", others=False),
     "an ADD": Scenario("ADD"),
@@ -251,6 +265,9 @@ SCENARIOS = {
     "a DEL without record": Scenario("DEL", prepare=without_record(OURS)),
     "a DEL of who took over": Scenario("DEL", prepare=moved, also=(EARLIER,)),
     "a DEL of who was followed": Scenario("DEL", prepare=moved, also=(OURS,)),
+    "a GC": Scenario("GC", prepare=added(OURS), top=EVERYTHING),
+    "the first ADD in a slice": Scenario("ADD", prepare=sliced, **SLICED),
+    "a DEL in a slice": Scenario("DEL", prepare=added_in_slice, **SLICED),
 }
 SUBJECTS = {"a DEL of who was followed": EARLIER}
 
@@ -298,9 +315,9 @@ def check_printed(bench, outcome, config, who, overlap=True):
 
 
 def address_of(pool, key):
-    """The address of an entry. Pools of these tests are named NETWORK-PREFIX."""
+    """The address of an entry. Pools of these tests are named [NODE-]NETWORK-PREFIX."""
     base = pool.rsplit("-", 1)[0]
-    base = base if "." in base else base.replace("-", ":")
+    base = base.split("-")[-1] if "." in base else base.replace("-", ":")
     return str(ipaddress.ip_address(base) + int(key))
 
 
@@ -351,6 +368,15 @@ def differences(ours, theirs):
 # ---- many cases side by side ----
 
 
+def waits(pid):
+    """Whether a process is in poll()."""
+    try:
+        with open(f"/proc/{pid}/syscall", encoding="ascii") as file:
+            return file.read().split()[0] in POLLS
+    except (OSError, IndexError):
+        return False
+
+
 def run_all(api, cases, one, workers=WORKERS):
     """one(bench, case) for every case, by threads with a bench each. Fails with all that went wrong."""
     waiting = queue.SimpleQueue()
@@ -379,5 +405,6 @@ def run_all(api, cases, one, workers=WORKERS):
         thread.start()
     for thread in threads:
         thread.join()
+    api.close()  # our own connection, which was idle for so long that the server may have ended it
     assert waiting.empty() or failures, "the workers did not begin"
     assert not failures, f"{len(failures)} of {len(cases)} cases:\n" + "\n".join(failures)

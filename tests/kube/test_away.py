@@ -154,7 +154,7 @@ def shaking(api):
         yield proxy.url
 
 
-AWAY = [refusing, silent, full, endless, babbling, plain_http, shaking]
+AWAY = [refusing, silent, endless] + ([full, babbling, plain_http, shaking] if harness.FULL else [])
 
 
 @pytest.mark.parametrize("away", AWAY)
@@ -162,7 +162,8 @@ def test_add_says_why_and_leaves_nothing(api, nodes, away):
     with away(api) as url:
         node = nodes(1, server=url)[0]
         pod = Pod(node, "pod", network(range="10.0.0.0/24"))
-        fails(pod, "ADD", ADD_S, "error at storage engine: ", url.removeprefix("https://"))
+        fails(pod, "ADD", ADD_S, "error at storage engine: ", url.removeprefix("https://"),
+              "refused" if away is refusing else "")
     no_records(node)
 
 
@@ -192,6 +193,7 @@ def test_del_succeeds_and_the_release_comes_with_the_next_call(api, node, away):
         no_records(node)
 
 
+@pytest.mark.skipif(not harness.FULL, reason="half a minute of waiting")
 def test_a_server_that_answers_nothing_is_given_up_in_time(api, nodes):
     """The requests have been sent, so they may be done: a DEL may take longer than without a server."""
     with speechless(api) as url:
@@ -462,9 +464,11 @@ def lease_body(holder, seconds=1, version=None, transitions=3):
 class Holder:
     """Somebody else who has the Lease, and renews it until the block ends."""
 
+    SECONDS = 4  # a renewal may come late on a busy machine
+
     def __init__(self, api, name="ns9/pod9"):
         self.api, self.name, self._ends = api, name, threading.Event()
-        api.post(api.path("leases"), lease_body(name))
+        api.post(api.path("leases"), lease_body(name, self.SECONDS))
         self._thread = threading.Thread(target=self._renew)
         self._thread.start()
         self.lost = None
@@ -476,7 +480,7 @@ class Holder:
             if found["spec"]["holderIdentity"] != self.name:
                 self.lost = found["spec"]["holderIdentity"]
                 break
-            body = lease_body(self.name, version=found["metadata"]["resourceVersion"])
+            body = lease_body(self.name, self.SECONDS, version=found["metadata"]["resourceVersion"])
             if self.api.call("PUT", path, body).status not in (200, 409):
                 self.lost = "?"
                 break
@@ -509,12 +513,12 @@ def test_an_add_waits_for_a_holder_that_lives(api, node):
     pod = Pod(node, "pod", network(range="10.0.0.0/24"))
     with Holder(api) as holder:
         add = pod.start("ADD")
-        still_runs(add, 4)  # several times the Lease's duration
+        still_runs(add, 2 * holder.SECONDS)
         assert api.names(POOLS) == [] and holder.lost is None
         holder.leave()
         begin = time.monotonic()
         succeeded([harness.finish(add)])
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < holder.SECONDS
     held_by(api, [pod])
     lease = api.lease()
     assert lease["holderIdentity"] == "" and lease["leaseTransitions"] == 4
@@ -526,7 +530,7 @@ def test_a_del_waits_for_a_holder_that_lives(api, node):
     api.delete(api.path("leases", "whereabouts"))
     with Holder(api) as holder:
         delete = pod.start("DEL")
-        still_runs(delete, 3)
+        still_runs(delete, holder.SECONDS + 1)
         held_by(api, [pod])
         assert holder.lost is None
         holder.leave()

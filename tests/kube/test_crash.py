@@ -7,7 +7,6 @@ out before anything else happens here; test_faults.py has those that are carried
 Ordinary runs take random points; FULL=1 takes every one.
 """
 
-import contextlib
 import dataclasses
 import pathlib
 import random
@@ -26,7 +25,6 @@ from proxy import delay
 MODES = ("enter", "exit")
 CALLS_OF_FILES = 40   # before the group's directory, while files are read that no call changes
 SOON_S = 6            # whoever comes after a killed one does not wait for its Lease to run out, nor for more
-WAITS = {"7", "271", "73"}  # poll and ppoll, as /proc tells: x86_64 twice, aarch64
 LEADER, WAITING = OURS, [attachment(f"waiting{i}", f"pod-waiting{i}") for i in range(3)]
 
 SOLE = ("the first ADD", "an ADD", "an ADD by another container of the pod", "an ADD with two ranges",
@@ -65,11 +63,9 @@ class Traced:
 
     def waits(self):
         """Whether it is in poll()."""
-        with contextlib.suppress(OSError, IndexError):
-            children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-            pid = pathlib.Path(children).read_text().split()[0]
-            return pathlib.Path(f"/proc/{pid}/syscall").read_text().split()[0] in WAITS
-        return False
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        pids = children.read_text().split() if children.exists() else []
+        return bool(pids) and faults.waits(pids[0])
 
     def ended(self):
         return self.process.poll() is not None
@@ -79,13 +75,6 @@ class Traced:
 
     def killed(self):
         return self.lines()[-1].startswith("killed")
-
-
-def waits(process):
-    """The same for one that is not traced."""
-    with contextlib.suppress(OSError, IndexError):
-        return pathlib.Path(f"/proc/{process.pid}/syscall").read_text().split()[0] in WAITS
-    return False
 
 
 def interesting(lines):
@@ -216,7 +205,7 @@ class Running:
             self.rest = [bench.start(case.verb, self.config, who) for who in WAITING[1 : case.count]]
             harness.eventually(lambda: self.first.ended() or self.first.waits(), "the first waits")
             for process in self.rest:
-                harness.eventually(lambda p=process: p.poll() is not None or waits(p), "the others wait")
+                harness.eventually(lambda p=process: p.poll() is not None or faults.waits(p.pid), "the others wait")
         finally:
             go.set()
         self.begin = time.monotonic()

@@ -103,13 +103,19 @@ def test_a_reservation_without_entry_of_the_same_container_is_used(api, one, nod
 
 @pytest.mark.parametrize("podref, spec", [
     ("ns1/other", {"ifname": "net1"}), ("ns1/pod1", {"ifname": "net2"}), ("ns2/pod1", {}), ("", {}),
-    # Another container of the pod may be about to enter it into the pool.
-    ("ns1/pod1", {"ifname": "net1"}), ("ns1/pod1", {"ifname": "net1", "containerid": "c0"})])
+    ("ns1/pod1", {"ifname": "net1", "containerid": "c0"})])  # that one may be about to enter it into the pool
 def test_a_reservation_without_entry_of_any_other_container_is_respected(api, one, podref, spec):
     api.create_reservation("10.0.0.1", podref, **spec)
     assert one.add().addresses == ["10.0.0.2"]
     one.delete()
     assert objects(api) == {"pools": {POOL: {}}, "reservations": {"10.0.0.1": {"podref": podref, **spec}}}
+
+
+def test_a_reservation_without_entry_of_the_same_pod_is_not_given_but_goes_with_it(api, one, node):
+    api.create_reservation("10.0.0.1", "ns1/pod1", ifname="net1")  # of whichever container
+    assert one.add().addresses == ["10.0.0.2"]
+    one.delete()
+    assert_consistent(api, [], [node])
 
 
 def test_a_reservation_whose_entry_is_lost_goes_with_its_container(api, one, node):

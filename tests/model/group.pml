@@ -360,7 +360,7 @@ end:
     do
     :: d_step {
             lost > 0 && record[0] == HELD && out[0] != 0 -> printf("the record of 0 is lost\n");
-            lost--; record[0] = NONE; touched[0] = 0; lame[0] = true
+            lost--; record[0] = NONE; touched[0] = 0; dirty[0] = false; lame[0] = true
         }
     od
 }
@@ -497,7 +497,7 @@ inline take_back(i)
             if
             :: gaveup && !lame[i] -> record[i] = HELD; dirty[i] = true
             :: !gaveup && dirty[i] -> record[i] = HELD
-            :: !gaveup && !dirty[i] -> record[i] = NONE; touched[i] = 0; mark[i] = (taken[i] == ADD && mark[i])
+            :: !gaveup && !dirty[i] -> record[i] = NONE; touched[i] = 0; mark[i] = (mark[i] && taken[i] == ADD && !undo[i])
             :: else
             fi;
             todo = 0
@@ -754,6 +754,7 @@ proctype caller(byte me)
 {
     byte j, x, todo, got;
     bool delivered; /* the result is in this process's hands alone */
+    bool printed;   /* the last ADD succeeded */
 
 next_call:
     atomic {
@@ -762,13 +763,13 @@ next_call:
         if
         :: verb[me] == 0 && (!SAMEPOD || me != 1 || OLD_ONE_RAN) ->
             verb[me] = ADD
-        :: verb[me] == ADD && out[me] != 0 -> out[me] = 0; verb[me] = DEL
-        :: verb[me] == ADD && out[me] == 0 -> verb[me] = DEL
-        :: verb[me] == ADD && out[me] == 0 && retries > 0 -> retries--
-        :: verb[me] == ADD && out[me] == 0 && QUIT -> goto deleted
+        :: verb[me] == ADD -> out[me] = 0; verb[me] = DEL
+        :: verb[me] == ADD && !printed && retries > 0 -> retries--
+        :: verb[me] == ADD && !printed && QUIT -> goto deleted
         :: verb[me] == DEL /* it failed */
         fi;
-        was_there = was_there || (me == 0 && (SAMEPOD || MOVED) && verb[0] == DEL);
+        printed = false;
+        was_there = was_there || (me == 0 && (SAMEPOD || MOVED) && verb[me] == DEL);
         printf("%d begins %d (1: ADD, 2: DEL)\n", me, verb[me]);
         if
         :: SAMEPOD && me == 1 && verb[me] == ADD -> out[0] = 0 /* the old container is dead */
@@ -967,7 +968,7 @@ lead:
     :: j < N && taken[j] == ADD && undo[j] && !gaveup ->
 #ifndef MUTANT_DROP_WITHOUT_UNDO
         if
-        :: record[j] != NONE ->
+        :: record[j] != NONE || mark[j] ->
             assert(out[j] == 0 && !acked[j]); /* P6 */
             take_back(j)
         :: else
@@ -996,7 +997,7 @@ answered:
         MAY_DIE;
         if
         :: got > DONE -> printf("%d prints\n", me);
-            d_step { assert(delivered); out[me] = got - DONE; check() } /* P6 */
+            d_step { assert(delivered); printed = true; out[me] = got - DONE; check() } /* P6 */
         :: else
         fi;
         d_step { hang_up() };
@@ -1025,6 +1026,7 @@ killed:
 
 deleted:
     atomic {
+        was_there = was_there || (me == 0 && (SAMEPOD || MOVED));
         verb[me] = 0;
         delivered = false;
         got = 0;

@@ -9,10 +9,12 @@
  *      killer [-o REPORT] exit N -- PROGRAM [ARG...]         SIGKILL after it was done
  *      killer [-o REPORT] fail ERRNO N -- PROGRAM [ARG...]   it is not done and returns -ERRNO
  *
- * Calls are counted from 1, beginning after execve(2). The report (standard error without -o) has a
- * line `N NAME FIRST-ARGUMENT` for each call that was entered, and a last one: `killed N` or
- * `failed N` with the call, or `ended N` with the number of all. The exit status is the program's
- * own, 128 and the signal if one ended it, and 125 if this program is in trouble itself.
+ * Calls are counted from 1, beginning after execve(2). NAME:N in place of N is the N-th call of
+ * this name: network and time change the number of calls between them from run to run. The report
+ * (standard error without -o) has a line `N NAME FIRST-ARGUMENT` for each call that was entered,
+ * and a last one: `killed N` or `failed N` with the call, or `ended N` with the number of all. The
+ * exit status is the program's own, 128 and the signal if one ended it, and 125 if this program is
+ * in trouble itself.
  *
  * One process and one thread are followed, no children: the programs under test have none.
  */
@@ -42,6 +44,7 @@ enum mode {
 struct plan {
         enum mode mode;
         unsigned long at; /* the call that is meant, from 1 */
+        char name[32];    /* of those that `at` counts; empty: all */
         int error;        /* MODE_FAIL: an errno */
         FILE *report;
 };
@@ -196,11 +199,9 @@ static int trouble(const char *what)
         return 125;
 }
 
-/* At one stop for a system call: does what is planned. Returns 1 when that was to kill. */
-static int act(const struct plan *plan, pid_t pid, unsigned long count, bool entry)
+/* At one stop of the call that is meant: does what is planned. Returns 1 when that was to kill. */
+static int act(const struct plan *plan, pid_t pid, bool entry)
 {
-        if (count != plan->at)
-                return 0;
         switch (plan->mode) {
         case MODE_TRACE:
                 return 0;
@@ -215,28 +216,52 @@ static int act(const struct plan *plan, pid_t pid, unsigned long count, bool ent
         return 0;
 }
 
-static int ended(const struct plan *plan, int status, unsigned long count, bool killed)
+/* How far the program has come. */
+struct progress {
+        unsigned long count;   /* of the calls so far */
+        unsigned long counted; /* of those that the plan counts */
+        unsigned long meant;   /* the number of the call that was meant; 0: it did not come yet */
+        bool killed;
+};
+
+static int ended(const struct plan *plan, int status, const struct progress *progress)
 {
-        if (plan->mode == MODE_FAIL && count >= plan->at)
-                fprintf(plan->report, "failed %lu\n", plan->at);
+        if (plan->mode == MODE_FAIL && progress->meant > 0)
+                fprintf(plan->report, "failed %lu\n", progress->meant);
         else
-                fprintf(plan->report, "%s %lu\n", killed ? "killed" : "ended", count);
+                fprintf(plan->report, "%s %lu\n", progress->killed ? "killed" : "ended",
+                        progress->count);
         if (fclose(plan->report) != 0)
                 return trouble("report");
         return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static void enter(const struct plan *plan, struct progress *progress,
+                  const struct __ptrace_syscall_info *info)
+{
+        char number[24];
+        const char *name = name_of((long)info->entry.nr, number, sizeof(number));
+
+        progress->count++;
+        fprintf(plan->report, "%lu %s %lld\n", progress->count, name,
+                (long long)info->entry.args[0]);
+        if (*plan->name && strcmp(plan->name, name) != 0)
+                return;
+        progress->counted++;
+        if (progress->counted == plan->at)
+                progress->meant = progress->count;
+}
+
 /* Follows the child, which has just stopped itself, to its end. */
 static int follow(const struct plan *plan, pid_t pid)
 {
-        unsigned long count = 0;
-        bool started = false, killed = false;
+        struct progress progress = { 0 };
+        bool started = false;
         int deliver = 0;
 
         for (;;) {
                 struct __ptrace_syscall_info info;
-                char number[24];
-                int status, r;
+                int status, r = 0;
 
                 /* ESRCH: SIGKILL was faster than the restart; the wait below tells how it ended */
                 if (ptrace(PTRACE_SYSCALL, pid, 0, (long)deliver) < 0 && errno != ESRCH)
@@ -244,7 +269,7 @@ static int follow(const struct plan *plan, pid_t pid)
                 if (waitpid(pid, &status, 0) < 0)
                         return trouble("wait");
                 if (!WIFSTOPPED(status))
-                        return ended(plan, status, count, killed);
+                        return ended(plan, status, &progress);
                 deliver = 0;
                 if (WSTOPSIG(status) != (SIGTRAP | 0x80)) {
                         if (status >> 16 == 0)
@@ -257,16 +282,13 @@ static int follow(const struct plan *plan, pid_t pid)
                         started = info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.rval == 0;
                         continue;
                 }
-                if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-                        count++;
-                        fprintf(plan->report, "%lu %s %lld\n", count,
-                                name_of((long)info.entry.nr, number, sizeof(number)),
-                                (long long)info.entry.args[0]);
-                }
-                r = act(plan, pid, count, info.op == PTRACE_SYSCALL_INFO_ENTRY);
+                if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+                        enter(plan, &progress, &info);
+                if (progress.count == progress.meant && progress.count > 0)
+                        r = act(plan, pid, info.op == PTRACE_SYSCALL_INFO_ENTRY);
                 if (r < 0)
                         return trouble("act");
-                killed = killed || r > 0;
+                progress.killed = progress.killed || r > 0;
         }
 }
 
@@ -293,8 +315,8 @@ static int run(const struct plan *plan, char **argv)
 
 static int usage(void)
 {
-        fputs("usage: killer [-o REPORT] trace | enter N | exit N | fail ERRNO N -- PROGRAM "
-              "[ARG...]\n",
+        fputs("usage: killer [-o REPORT] trace | enter [NAME:]N | exit [NAME:]N | "
+              "fail ERRNO [NAME:]N -- PROGRAM [ARG...]\n",
               stderr);
         return 125;
 }
@@ -308,20 +330,49 @@ static bool number(const char *text, unsigned long *ret)
         return errno == 0 && end != text && *end == '\0' && *ret > 0;
 }
 
+/* "N" or "NAME:N", the call that is meant. */
+static bool call(const char *text, struct plan *plan)
+{
+        const char *colon = strchr(text, ':');
+
+        if (!colon)
+                return number(text, &plan->at);
+        if ((size_t)(colon - text) >= sizeof(plan->name))
+                return false;
+        memcpy(plan->name, text, (size_t)(colon - text));
+        return number(colon + 1, &plan->at);
+}
+
+/* What stands before "--"; the index of the program, or -1. */
+static int parse(int argc, char **argv, int at, struct plan *plan)
+{
+        static const char *const words[] = {
+                [MODE_TRACE] = "trace",
+                [MODE_ENTER] = "enter",
+                [MODE_EXIT] = "exit",
+                [MODE_FAIL] = "fail",
+        };
+        size_t mode = 0;
+        unsigned long error = 0;
+
+        while (argc > at && mode < sizeof(words) / sizeof(words[0]) &&
+               strcmp(argv[at], words[mode]) != 0)
+                mode++;
+        if (argc <= at || mode == sizeof(words) / sizeof(words[0]))
+                return -1;
+        at++;
+        plan->mode = (enum mode)mode;
+        if (plan->mode == MODE_FAIL && (argc <= at || !number(argv[at++], &error)))
+                return -1;
+        if (plan->mode != MODE_TRACE && (argc <= at || !call(argv[at++], plan)))
+                return -1;
+        plan->error = (int)error;
+        return argc > at + 1 && strcmp(argv[at], "--") == 0 ? at + 1 : -1;
+}
+
 int main(int argc, char **argv)
 {
-        static const struct {
-                const char *word;
-                enum mode mode;
-                int numbers;
-        } modes[] = {
-                { "trace", MODE_TRACE, 0 },
-                { "enter", MODE_ENTER, 1 },
-                { "exit", MODE_EXIT, 1 },
-                { "fail", MODE_FAIL, 2 },
-        };
         struct plan plan = { .report = stderr };
-        unsigned long values[2] = { 0 };
         int at = 1;
 
         if (argc > at + 1 && strcmp(argv[at], "-o") == 0) {
@@ -331,19 +382,6 @@ int main(int argc, char **argv)
                 at += 2;
         }
         setvbuf(plan.report, NULL, _IOLBF, 0); /* whoever waits for a call to come reads it */
-        for (size_t i = 0; argc > at && i < sizeof(modes) / sizeof(modes[0]); i++) {
-                if (strcmp(argv[at], modes[i].word) != 0)
-                        continue;
-                plan.mode = modes[i].mode;
-                for (int k = 0; k < modes[i].numbers; k++)
-                        if (argc <= at + 1 + k || !number(argv[at + 1 + k], &values[k]))
-                                return usage();
-                at += 1 + modes[i].numbers;
-                if (argc <= at + 1 || strcmp(argv[at], "--") != 0)
-                        return usage();
-                plan.at = plan.mode == MODE_FAIL ? values[1] : values[0];
-                plan.error = (int)values[0];
-                return run(&plan, argv + at + 1);
-        }
-        return usage();
+        at = parse(argc, argv, at, &plan);
+        return at < 0 ? usage() : run(&plan, argv + at);
 }

@@ -105,6 +105,27 @@ static void refuse_files(const char *dir)
         ck_assert(!unit_exists(dir, "target"));
 }
 
+static void refuse_links_on_the_way(const char *dir)
+{
+        char path[UNIT_PATH_MAX], link[UNIT_PATH_MAX];
+        struct err err;
+
+        redirect(dir);
+        ck_assert_int_eq(mkdir(unit_path(dir, "real", path), 0755), 0);
+        ck_assert_int_eq(symlink(path, unit_path(dir, "link", link)), 0);
+        unit_assert_ok(log_set_file_strictly(unit_path(dir, "real//log", path), &err), &err);
+        log_line(LOG_LEVEL_ERROR, "first");
+        assert_dated(unit_read(dir, "real/log"), "first\n");
+        ck_assert_int_lt(log_set_file_strictly(unit_path(dir, "link/log2", path), &err), 0);
+        ck_assert_int_eq(err.code, CNI_ERR_IO);
+        ck_assert_int_lt(log_set_file_strictly(unit_path(dir, "real/../log3", path), &err), 0);
+        ck_assert_int_lt(log_set_file_strictly(unit_path(dir, "link", path), &err), 0);
+        ck_assert_int_lt(log_set_file_strictly(unit_path(dir, "none/log4", path), &err), 0);
+        ck_assert(!unit_exists(dir, "real/log2") && !unit_exists(dir, "log3"));
+        log_line(LOG_LEVEL_ERROR, "second"); /* still where it went before */
+        ck_assert(strstr(unit_read(dir, "real/log"), "second"));
+}
+
 static void write_long(const char *dir)
 {
         static char text[9000];
@@ -130,8 +151,9 @@ static void write_nowhere(_unused_ const char *dir)
 static const struct {
         void (*body)(const char *dir);
 } bodies[] = {
-        { write_dated },  { write_levels }, { write_journal }, { write_files },
-        { refuse_files }, { write_long },   { write_nowhere },
+        { write_dated }, { write_levels },  { write_journal },
+        { write_files }, { refuse_files },  { refuse_links_on_the_way },
+        { write_long },  { write_nowhere },
 };
 
 START_TEST(lines_go_where_and_how_they_should)

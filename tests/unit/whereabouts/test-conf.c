@@ -647,9 +647,9 @@ static const struct {
         const char *msg;
 } ceiling_rows[] = {
         { "{" V "\"ipam\":{\"type\":\"whereabouts\",\"ipRanges\":[", "{\"range\":\"10.0.0.0/8\"}",
-          "]}}", 4096, PARSING "more than 4096 ranges" },
+          "]}}", 64, PARSING "more than 64 ranges" },
         { "{" V "\"ipam\":{\"type\":\"whereabouts\",\"range\":\"fd00::/64\",\"ipRanges\":[",
-          "{\"range\":\"10.0.0.0/8\"}", "]}}", 4095, "more than 4096 ranges" },
+          "{\"range\":\"10.0.0.0/8\"}", "]}}", 63, "more than 64 ranges" },
         { "{" V "\"ipam\":{\"type\":\"whereabouts\",\"range\":\"10.0.0.0/8\",\"exclude\":[",
           "\"10.0.0.1\"",
           "],\"ipRanges\":[{\"range\":\"10.0.0.0/8\",\"exclude\":[\"10.0.0.1\"]}]}}", 65535,

@@ -239,7 +239,7 @@ START_TEST(the_number_of_ranges_is_bounded)
         struct err err;
         struct buf buf;
 
-        for (int count = 4096; count <= 4097; count++) {
+        for (int count = 64; count <= 65; count++) {
                 int r;
 
                 buf_init(&buf, REQUEST_FRAME_MAX);
