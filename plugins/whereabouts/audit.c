@@ -55,6 +55,7 @@ void audit_done(struct audit *audit)
         for (size_t i = 0; i < audit->finding_count; i++)
                 free(audit->findings[i].name);
         free(audit->pools);
+        free(audit->order);
         free(audit->items);
         free(audit->findings);
         *audit = (struct audit){ 0 };
@@ -418,6 +419,32 @@ static int compare_places(const void *a, const void *b)
         return order != 0 ? order : (x > y) - (x < y);
 }
 
+/* The API server promises no order. */
+static int compare_pools(const void *a, const void *b)
+{
+        const struct audit_pool *x = *(const struct audit_pool *const *)a,
+                                *y = *(const struct audit_pool *const *)b;
+
+        return strcmp(x->pool->name, y->pool->name);
+}
+
+static int order_pools(struct audit *audit, struct err *err)
+{
+        _cleanup_(freep) const struct audit_pool **sorted =
+                calloc(audit->pool_count + 1, sizeof(struct audit_pool *));
+
+        audit->order = calloc(audit->pool_count + 1, sizeof(*audit->order));
+        if (!sorted || !audit->order)
+                return err_oom(err);
+        for (size_t i = 0; i < audit->pool_count; i++)
+                sorted[i] = &audit->pools[i];
+        if (audit->pool_count > 1)
+                qsort(sorted, audit->pool_count, sizeof(*sorted), compare_pools);
+        for (size_t i = 0; i < audit->pool_count; i++)
+                audit->order[i] = (size_t)(sorted[i] - audit->pools);
+        return 0;
+}
+
 static int find_twins(struct audit *audit, struct err *err)
 {
         _cleanup_(freep) struct audit_item **sorted =
@@ -584,6 +611,8 @@ static int prepare(struct work *work, struct err *err)
                 work->unreadable |= !snapshot->pools.items[i].range.ip.family;
         r = read_pools(work->audit, err);
         if (r == 0)
+                r = order_pools(work->audit, err);
+        if (r == 0)
                 r = find_odd_entries(work, err);
         if (r == 0)
                 r = find_holders(work, err);
@@ -599,7 +628,7 @@ int audit_run(const struct snapshot *snapshot, struct audit *ret, struct err *er
         int r = prepare(&work, err);
 
         for (size_t i = 0; i < audit.pool_count && r == 0; i++)
-                r = tell_pool(&work, &audit.pools[i], err);
+                r = tell_pool(&work, &audit.pools[audit.order[i]], err);
         if (r == 0)
                 r = tell_orphans(&work, err);
         if (r < 0)

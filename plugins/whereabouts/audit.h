@@ -61,10 +61,11 @@ struct audit_item {
 struct audit {
         const struct snapshot *snapshot; /* borrowed */
         struct audit_pool *pools;        /* owned, private */
+        size_t *order;                   /* owned; the pools by name, as indexes */
         size_t pool_count;
         struct audit_item *items; /* owned; pool by pool, in the order of their entries */
         size_t item_count;
-        struct finding *findings; /* owned; by pool and address, the orphans last */
+        struct finding *findings; /* owned; by pool (by name) and address, the orphans last */
         size_t finding_count;
 };
 

@@ -111,11 +111,11 @@ static void ask_group(struct session *session, const char *verb, int64_t time_ms
         int64_t start_ms = clock_boot_ms();
         char text[IPNET_TEXT_MAX];
 
+        buf_init(&addresses, 4096);
         request->deadline_ms = start_ms + time_ms;
         group_run(&group, request, ret);
         if (!session->conf.node.log_file)
                 return;
-        buf_init(&addresses, 4096);
         for (size_t i = 0; i < ret->count; i++)
                 buf_printf(&addresses, " %s", ipnet_format(&ret->addresses[i], text));
         log_line(ret->r < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,

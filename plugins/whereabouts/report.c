@@ -82,7 +82,7 @@ int listing_choose(struct listing *listing, const struct audit *audit, const cha
                         listing->pools[listing->count++] = pool;
         }
         for (size_t i = 0; i < pools->count && count == 0; i++)
-                listing->pools[listing->count++] = i;
+                listing->pools[listing->count++] = audit->order[i];
         return 0;
 }
 

@@ -13,7 +13,7 @@
 /* The pools to tell about, with what belongs to them. */
 struct listing {
         const struct audit *audit; /* borrowed */
-        size_t *pools;             /* owned; which of the snapshot's, by name */
+        size_t *pools;             /* owned; which of the snapshot's, in order */
         size_t count;
 };
 

@@ -211,9 +211,9 @@ bool view_is_lost(const struct view *view, const struct request *request, const 
         _cleanup_(buf_done) struct buf name;
         const struct reservation *found;
 
+        buf_init(&name, 4096);
         if (view->lost.count == 0)
                 return false;
-        buf_init(&name, 4096);
         reservation_name(&name, request->network_name, ip);
         for (size_t i = 0; i < view->lost.count; i++)
                 if (strcmp(view->lost.items[i], buf_text(&name)) == 0)

@@ -89,8 +89,6 @@ def consistent(api, namespace=NAMESPACE):
               for (prefix, address), e in have.items()}
     there = {name: (spec["podref"], spec.get("ifname")) for name, spec in reserved.items()}
     assert there == wanted, f"without entry {differ(there, wanted)}, without reservation {differ(wanted, there)}"
-    owners = [(e["podref"], e["ifname"], prefix) for (prefix, _), e in have.items()]
-    assert len(have) == len({(e["id"], e["ifname"]) for e in have.values()}), owners
     return have
 
 
@@ -106,6 +104,7 @@ def held_by(api, pods, namespace=NAMESPACE):
     """Exactly these pods have addresses, one each: {pod id: address}."""
     have = consistent(api, namespace)
     ours = {(e["id"], e["podref"], e["ifname"]): address for (_, address), e in have.items()}
+    assert len(ours) == len(have), f"one pod has several: {have}"
     wanted = {(p.id, p.podref, p.ifname) for p in pods}
     assert set(ours) == wanted, f"too many {sorted(set(ours) - wanted)[:5]}, missing {sorted(wanted - set(ours))[:5]}"
     return {id: address for (id, _, _), address in ours.items()}

@@ -271,7 +271,8 @@ def bad_range(rng, step):
 
 @injection
 def bad_bound(rng, step):
-    key, text = rng.choice(["range_start", "range_end"]), rng.choice(["zzz", "10.0.0.1/24", "010.0.0.3", "", "10.9.9.9"])
+    key = rng.choice(["range_start", "range_end"])
+    text = rng.choice(["zzz", "10.0.0.1/24", "010.0.0.3", "", "10.9.9.9"])
     if rng.random() < 0.5:
         step.config["ipam"][key] = text
     else:
@@ -525,8 +526,8 @@ def del_ignores_the_rest(step, exp):
     return Expected(0, objects=deleted(step))
 
 
-@difference("DEL takes the interface's entries alone, of all ranges, and knows the pod: the Go program v0.8.0 takes one "
-            "of any interface, stops at the first range without, and does nothing without a pod's name")
+@difference("DEL takes the interface's entries alone, of all ranges, and knows the pod: the Go program v0.8.0 takes "
+            "one of any interface, stops at the first range without, and does nothing without a pod's name")
 def del_frees_just_what_it_should(step, exp):
     if step.verb != "DEL" or exp.rc != 0:
         return None
@@ -534,7 +535,8 @@ def del_frees_just_what_it_should(step, exp):
     exp = exp.becomes(objects=exp.objects.without_empty_pools_but(step.before))
     interfaces = {e[3]["ifname"] for e in step.before.entries() if e[3]["id"] == step.id}
     elsewhere = {e[0] for e in step.before.entries() if (e[3]["id"], e[3]["ifname"]) == (step.id, step.ifname)}
-    known = (elsewhere - set(step.pools()) or len(interfaces - {step.ifname}) > 0 or len(step.pools()) > 1 or "K8S_POD_NAME" not in step.args
+    known = (elsewhere - set(step.pools()) or interfaces - {step.ifname} or len(step.pools()) > 1
+             or "K8S_POD_NAME" not in step.args
              or step.error in ("bad_network_name", "nothing_to_allocate", "bad_bound", "bad_exclude"))
     return exp.becomes(objects=objects) if known and objects != exp.objects else None
 

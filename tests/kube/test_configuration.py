@@ -80,19 +80,14 @@ def test_without_a_command_it_says_what_it_is(program, node):
     done = program.call(node, None, b"")
     assert (done.rc, done.out) == (0, b"")
     first, second = done.err.decode().splitlines()
-    assert re.fullmatch(r"whereabouts v?\d+\.\d+\.\d+ linux/\w+", first) if program.ours else "linux/" in first
-    assert second == "CNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0" or (
-        not program.ours)
+    assert re.fullmatch(r"whereabouts v\d+\.\d+\.\d+(-\w+)? linux/\w+", first)
+    assert second == "CNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0"
 
 
 def test_version_needs_no_standard_input(program, node):
     done = program.call(node, "VERSION", b"")
-    versions = list(harness.VERSIONS)
-    if not program.ours:  # v0.8.0 has an older library
-        assert done.json()["supportedVersions"] == versions[: len(done.json()["supportedVersions"])]
-        return
-    assert done.out == json.dumps(
-        {"cniVersion": "1.1.0", "supportedVersions": versions}, separators=(",", ":")).encode() + b"\n"
+    said = {"cniVersion": "1.1.0", "supportedVersions": list(harness.VERSIONS)}
+    assert (done.rc, done.out) == (0, json.dumps(said, separators=(",", ":")).encode() + b"\n")
 
 
 @pytest.mark.parametrize("verb, missing, names", [
@@ -116,10 +111,10 @@ def test_all_missing_variables_are_named(error, verb, missing, names):
     ({"ifname": "a:b"}, "interface name contains / or : or whitespace characters", ""),
     ({"ifname": "a b"}, "interface name contains / or : or whitespace characters", ""),
 ])
-@pytest.mark.parametrize("verb", ["ADD", "DEL"])
-def test_bad_container_and_interface_names(call, verb, kwargs, msg, details):
-    done = call(GOOD, verb, **kwargs)
-    assert (done.rc, done.out) == (1, harness.error_text(4, msg, details))
+def test_bad_container_and_interface_names(call, kwargs, msg, details):
+    for verb in ("ADD", "DEL"):
+        done = call(GOOD, verb, **kwargs)
+        assert (done.rc, done.out) == (1, harness.error_text(4, msg, details))
 
 
 @pytest.mark.parametrize("config, out", [
@@ -130,14 +125,10 @@ def test_bad_container_and_interface_names(call, verb, kwargs, msg, details):
         1, "incompatible CNI versions", 'config is "1.2.0", plugin supports ["0.1.0" "0.2.0" "0.3.0" "0.3.1" '
         '"0.4.0" "1.0.0" "1.1.0"]')),
 ])
-@pytest.mark.parametrize("verb", ["ADD", "DEL"])
-def test_bad_frames(program, call, verb, config, out):
-    done = call(config, verb)
-    assert done.rc == 1
-    if program.ours or b"1.1.0" not in out:
-        assert done.out == out
-    else:
-        assert done.msg == "incompatible CNI versions"
+def test_bad_frames(call, config, out):
+    for verb in ("ADD", "DEL"):
+        done = call(config, verb)
+        assert (done.rc, done.out) == (1, out)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"name": 5}', b"nonsense"])
@@ -288,19 +279,19 @@ def run_case(case, call, node):
 
 
 @pytest.mark.parametrize("first", ORDER + LAST[True], ids=[f.__name__ for f in ORDER + LAST[True]])
-@pytest.mark.parametrize("alone", [True, False])
-def test_of_several_errors_the_first_is_seen(program, call, node, first, alone):
-    case = Case(node)
+def test_of_several_errors_the_first_is_seen(program, call, node, first):
     order = ORDER + LAST[program.ours]
-    later = [] if alone else order[order.index(first) + 1 :]
+    later = order[order.index(first) + 1 :]
     if first in (bad_container_id, bad_interface_name, missing_variable):
         later = [fault for fault in later if fault is not unknown_command]  # which needs no variables
-    for fault in reversed(later):  # the last step first: earlier ones win
-        fault(case)
-    code, msg = first(case)
-    done = run_case(case, call, node)
-    assert (done.rc, done.code) == (1, code), done
-    assert msg.match(done.msg) if hasattr(msg, "match") else done.msg == msg, done
+    for others in ([], later):
+        case = Case(node)
+        for fault in reversed(others):  # the last step first: earlier ones win
+            fault(case)
+        code, msg = first(case)
+        done = run_case(case, call, node)
+        assert (done.rc, done.code) == (1, code), done
+        assert msg.match(done.msg) if hasattr(msg, "match") else done.msg == msg, done
 
 
 def test_the_good_case_is_good(call, node):
@@ -486,14 +477,14 @@ def test_configuration_path_below_a_file_cannot_be_opened(error, node):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"range": 5}', "secret nonsense"])
-@pytest.mark.parametrize("verb", ["ADD", "DEL"])
-def test_a_flat_file_that_is_damaged(program, error, node, text, verb):
+def test_a_flat_file_that_is_damaged(program, error, node, text):
     node.write(node.conf, text)
-    code, msg = error(GOOD, verb)
-    assert code == 999
-    assert msg.startswith(f"LoadIPAMConfig Flatfile ({node.conf}) - JSON Parsing Error: ")
-    if program.ours:
-        assert "nonsense" not in msg
+    for verb in ("ADD", "DEL"):
+        code, msg = error(GOOD, verb)
+        assert code == 999
+        assert msg.startswith(f"LoadIPAMConfig Flatfile ({node.conf}) - JSON Parsing Error: ")
+        if program.ours:
+            assert "nonsense" not in msg
 
 
 def test_what_a_tenant_may_not_name_is_not_read(node):

@@ -2,8 +2,8 @@
 """Ours and the Go whereabouts in one cluster at once, and one in place of the other on a live node.
 
 Each container id is used for one interface only: the Go program at hand finds what to delete by the id
-alone. An ADD of the Go program may fail by time on a busy machine, which is its right: it is called again,
-as a runtime would.
+alone. A call of the Go program may reach a limit of its own on a busy machine: it is called again, as a
+runtime would.
 """
 
 import random
@@ -16,6 +16,8 @@ from crowd import Pod, network
 
 RANDOM_ROUNDS = 6 if harness.FULL else 2
 SIZE = 10 if harness.FULL else 4  # pods per node and program
+
+LIMITS = b"time limit exceeded", b"rate limiter", b"context deadline exceeded"
 
 
 def networks(kind):
@@ -51,20 +53,29 @@ class Cluster:
         return made
 
     def run(self, adds, dels):
-        """[(Pod, binary)] each, all at once. What failed is called again, alone."""
+        """[(Pod, binary)] each, all at once."""
         calls = [("ADD", *a) for a in adds] + [("DEL", *d) for d in dels]
         self.random.shuffle(calls)
         running = [(verb, pod, binary, pod.start(verb, binary)) for verb, pod, binary in calls]
         for verb, pod, binary, process in running:
             outcome = harness.finish(process, 300)
-            if outcome.rc != 0:
-                assert binary == self.peer, f"ours: {verb} {outcome}"
-                outcome = pod.call(verb, binary, timeout=300)
+            if binary == self.peer:
+                outcome = self.again(verb, pod, outcome)
             assert outcome.rc == 0, f"{verb} with {binary}: {outcome}"
             if verb == "ADD":
                 self.held[pod], = outcome.addresses
             else:
+                if binary != self.peer:
+                    assert outcome.err == b"", f"left for later: {outcome}"
                 del self.held[pod]
+
+    def again(self, verb, pod, outcome):
+        """The Go program finds a limit of time or of collisions; a DEL says so in its log only."""
+        for _ in range(5):
+            if outcome.rc == 0 and (verb == "ADD" or not any(limit in outcome.err for limit in LIMITS)):
+                break
+            outcome = pod.call(verb, self.peer, timeout=300)
+        return outcome
 
     def check(self):
         """Every pod that was told an address has it, for itself, and nothing else is there."""

@@ -219,9 +219,9 @@ def assert_records(node, held, marked=False):
     assert {r["state"] for r in found.values()} <= {"held"}, node.name
 
 
-def digest(network_name, id, ifname):
-    """The name of a record."""
-    return hashlib.sha256("\0".join((network_name, id, ifname)).encode()).hexdigest()
+def digest(name, id, ifname):
+    """The name of the record of an attachment to the network of this name."""
+    return hashlib.sha256("\0".join((name, id, ifname)).encode()).hexdigest()
 
 
 def pools_of(one):

@@ -121,6 +121,11 @@ static const struct {
         { POOL("10.0.0.0-24", "10.0.0.0/24", ENTRY("1", "c1", "n/p", "net1")),
           HELD("10.0.0.1", "n/p", "net1") "," HELD("a-10.0.0.1", "n/q", "net1"),
           "orphan a-10.0.0.1 - -\n" },
+        /* in whichever order the pools come */
+        { POOL("b", "10.0.0.0/24", ENTRY("x", "c1", "n/p", "net1")) "," POOL(
+                  "c", "10.0.0.0/24", "") "," POOL("a", "10.0.0.0/24",
+                                                   ENTRY("y", "c1", "n/p", "net1")),
+          "", "name a - -?\nkey a y -?\nname b - -?\nkey b x -?\nname c - -?\n" },
         /* what cannot be understood */
         { POOL("10.0.0.0-24", "10.0.0.0/24",
                ENTRY("x", "c1", "n/p", "net1") "," ENTRY("-1", "c2", "n/q", "net1")),
