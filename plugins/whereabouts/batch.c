@@ -453,8 +453,10 @@ static int write_records(struct batch *batch, struct job *const *jobs, size_t co
                 jobs[i]->on_disk = true;
                 jobs[i]->dirty = false;
                 /* One that cannot be written harms only itself. */
-                if (r < 0 && record_write(batch->records, record, 1, true, &why) < 0 &&
-                    job_fail(jobs[i], &context, &why, false, err) < 0)
+                if (r == 0 || record_write(batch->records, record, 1, true, &why) == 0)
+                        continue;
+                err_wrap(&why, "%s: ", RECORD_DIR);
+                if (job_fail(jobs[i], &context, &why, false, err) < 0)
                         return -ENOMEM;
         }
         return 0;

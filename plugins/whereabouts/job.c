@@ -296,6 +296,7 @@ int job_begin(struct job *job, const struct job_context *context, struct err *er
         if (r == -ENOMEM)
                 return err_oom(err);
         if (r < 0) {
+                err_wrap(&why, "%s: ", RECORD_DIR);
                 answer_error(job, &why);
                 return 0;
         }
@@ -581,7 +582,8 @@ static void end_remembered(struct job *job, const struct job_context *context,
                 return;
         job->answer.r = -EIO;
         job->answer.err.code = CNI_ERR_TRY_LATER;
-        err_details(&job->answer.err, "and it cannot be left for later: %s", err.msg);
+        err_details(&job->answer.err, "and it cannot be left for later: %s: %s", RECORD_DIR,
+                    err.msg);
 }
 
 static void end_del(struct job *job, const struct job_context *context)

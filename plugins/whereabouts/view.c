@@ -322,7 +322,11 @@ static int ask_for_slice(struct view *view, struct view_slice *slice, struct err
         }
         slice->r = slice_find(buf_text(&get.answer), get.answer.len, slice->node, &slice->slice,
                               &slice->err);
-        return slice->r == -ENOMEM ? err_oom(err) : 0;
+        if (slice->r == -ENOMEM)
+                return err_oom(err);
+        if (slice->r < 0)
+                err_wrap(&slice->err, "k8s answer error: nodeslicepools %s: ", slice->slice_pool);
+        return 0;
 }
 
 int view_slice(struct view *view, const struct request *request, const struct view_slice **ret,
