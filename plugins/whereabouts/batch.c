@@ -85,6 +85,7 @@ int batch_prepare(struct batch *batch, struct job *job, struct err *err)
                 return r;
         if (job->lease)
                 r = lock_take(&batch->lock, job->lease, &batch->view.limits, err);
+        batch->terms = batch->lock.terms;
         if (r == 0)
                 r = view_fetch(&batch->view, err);
         return r == 0 ? 0 : -EIO;
@@ -280,8 +281,9 @@ static void fail_change(const struct change *change)
 static bool is_hopeless(const struct change *change)
 {
         return change->request.end == K8S_AWAY || change->request.end == K8S_UNKNOWN ||
-               change->request.end == K8S_NOT_FOUND || change->request.status == 401 ||
-               change->request.status == 403 || change->request.status == 404;
+               (change->request.end == K8S_REFUSED &&
+                (change->request.status == 401 || change->request.status == 403 ||
+                 change->request.status == 404));
 }
 
 /* Was the patch refused because of what it says, or because the pool had changed meanwhile? The
@@ -312,8 +314,8 @@ static int judge_change(struct batch *batch, struct change *change, struct err *
         if (change->count == 0)
                 return 0;
         change->pool->stale = true;
-        if (change->request.end == K8S_DONE)
-                return 0;
+        if (change->request.end == K8S_DONE || change->request.end == K8S_NOT_FOUND)
+                return 0; /* a pool that was removed meanwhile is made again, if anybody needs it */
         if (is_hopeless(change)) {
                 fail_change(change);
                 return 0;
@@ -419,7 +421,12 @@ static int review_job(struct batch *batch, struct job *job, struct err *err)
 
 static int review(struct batch *batch, struct job *const *jobs, size_t count, struct err *err)
 {
-        int r = view_fetch(&batch->view, err);
+        int r;
+
+        if (batch->terms != batch->lock.terms)
+                view_forget_pools(&batch->view);
+        batch->terms = batch->lock.terms;
+        r = view_fetch(&batch->view, err);
 
         for (size_t i = 0; i < count && r == 0; i++)
                 if (jobs[i]->state != JOB_DONE)
@@ -575,7 +582,7 @@ static void cancel_adds(struct job *const *jobs, size_t count)
                                 continue;
                         jobs[i]->answer.r =
                                 err_text(&jobs[i]->answer.err, -ECANCELED, CNI_ERR_TRY_LATER,
-                                         "a DEL of the same attachment came meanwhile");
+                                         "error at storage engine: " JOB_RELEASED);
                         jobs[i]->state = JOB_DONE;
                 }
 }

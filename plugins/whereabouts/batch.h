@@ -22,6 +22,7 @@ struct batch {
         struct k8s *k8s; /* owned */
         struct view view;
         struct lock lock;
+        unsigned terms; /* of the lock, when the pools were read */
 };
 
 int batch_open(struct batch *batch, const struct conf_node *node,

@@ -15,6 +15,7 @@ void claim_done(struct claim *claim)
         range_done(&claim->cut);
         reservation_done(&claim->theirs);
         free(claim->reservation);
+        free(claim->found_id);
 }
 
 void claim_fail(struct claim *claim, const struct err *err)
@@ -121,8 +122,10 @@ static int choose_ip(struct claim *claim, const struct question *question,
 
         claim->found = entry != NULL;
         if (entry) {
+                free(claim->found_id);
+                claim->found_id = strdup(entry->id);
                 claim->ip = entry->ip;
-                return 0;
+                return claim->found_id ? 0 : err_oom(err);
         }
         if (find_recorded(question, record, &claim->ip))
                 return 0;
@@ -161,6 +164,7 @@ int claim_choose(struct claim *claim, struct view *view, const struct request *r
                 claim_fail(claim, &why);
                 return 0;
         }
+        claim->tries = 0;
         if (!request->overlap)
                 claim->state = CLAIM_ENTER;
         else
@@ -257,9 +261,6 @@ int claim_answer(struct claim *claim, struct view *view, const struct request *r
                 claim->state = CLAIM_LOOK;
         else
                 claim_fail_by(claim, answer);
-        /* Refused for certain, and at the first try: nothing of ours is there. */
-        if (claim->state == CLAIM_FAILED && answer->verb == K8S_POST && !claim->hopeless)
-                claim->written = claim->sent_ms != 0;
         return 0;
 }
 

@@ -30,6 +30,7 @@ struct claim {
         char key[24];
         char *reservation; /* name of the object; owned */
         bool found;        /* the pool had an entry of our pod and interface */
+        char *found_id;    /* of the container that it named; owned */
         bool written;      /* something of ours may be there that was not before */
         struct ip
                 given_up; /* of an entry of ours whose reservation is another pod's: it has to go */

@@ -231,7 +231,7 @@ static bool is_wanted(const struct job *job)
 }
 
 /* Whoever has sent no request that we understand gets no answer; he leads himself in time. */
-static struct member *admit(int connection)
+static struct member *admit(int connection, int64_t deadline_ms)
 {
         _cleanup_(closep) int fd = connection;
         _cleanup_(freep) char *text = malloc(REQUEST_FRAME_MAX);
@@ -239,7 +239,7 @@ static struct member *admit(int connection)
         struct err ignored;
         ssize_t len = 0;
 
-        if (text && is_trusted(fd) && wait_for(fd, clock_boot_ms() + REQUEST_WAIT_MS))
+        if (text && is_trusted(fd) && wait_for(fd, deadline_ms))
                 len = receive_frame(fd, text);
         if (!member || len <= 0 || (size_t)len > REQUEST_FRAME_MAX ||
             request_decode(text, (size_t)len, &member->request, &ignored) < 0) {
@@ -255,6 +255,8 @@ static struct member *admit(int connection)
 /* All who are there now. */
 static void collect(struct lead *lead)
 {
+        int64_t deadline_ms = clock_boot_ms() + REQUEST_WAIT_MS; /* for all of them together */
+
         while (lead->listener >= 0 && lead->member_count < BATCH_MAX &&
                lead->job_count < BATCH_MAX) {
                 int fd = accept4(lead->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -262,7 +264,7 @@ static void collect(struct lead *lead)
 
                 if (fd < 0)
                         return;
-                member = admit(fd);
+                member = admit(fd, deadline_ms);
                 if (!member)
                         continue;
                 lead->members[lead->member_count++] = member;
@@ -276,7 +278,7 @@ static void withdraw(struct member *member)
         answer_done(&member->job.answer);
         member->withdrawn = true;
         member->job.answer.r = err_text(&member->job.answer.err, -ECANCELED, CNI_ERR_TRY_LATER,
-                                        "a DEL of the same attachment came meanwhile");
+                                        "error at storage engine: " JOB_RELEASED);
 }
 
 static void send_answers(struct lead *lead)

@@ -437,7 +437,11 @@ int job_plan(struct job *job, const struct job_context *context, struct err *err
 
 int job_take_back(struct job *job, const struct claim *claim, struct err *err)
 {
-        return add_removal(job, claim->pool, &claim->ip, job->request->overlap, err);
+        int r = add_removal(job, claim->pool, &claim->ip, job->request->overlap, err);
+
+        if (r < 0 || !claim->found)
+                return r;
+        return copy_text(&job->removals[job->removal_count - 1]->heir, claim->found_id, err);
 }
 
 /* ---- ending ---- */
@@ -460,8 +464,9 @@ static int undo_claims(struct job *job, bool hopeless, struct err *err)
                 const struct claim *claim = &job->claims[i];
 
                 note_sending(job, claim->sent_ms);
-                if (!claim->written || (claim->found && job_was_held(job)))
-                        continue;
+                if (!claim->written ||
+                    (claim->found && strcmp(claim->found_id, job->request->container_id) == 0))
+                        continue; /* the container had it before */
                 if (hopeless)
                         unsettle(job, &job->answer.err);
                 else
@@ -492,8 +497,7 @@ static int end_add(struct job *job, const struct job_context *context, struct er
         int r = 0;
 
         if (job->on_disk && record_is_marked(context->records, &job->record)) {
-                (void)err_text(&ignored, -ECANCELED, CNI_ERR_TRY_LATER,
-                               "a DEL of the same attachment came meanwhile");
+                (void)err_text(&ignored, -ECANCELED, CNI_ERR_TRY_LATER, JOB_RELEASED);
                 return job_fail(job, context, &ignored, false, err);
         }
         for (size_t i = 0; i < job->claim_count && r == 0; i++) {

@@ -13,6 +13,9 @@
 /* How long after its sending a request is thought to be carried out at the latest. */
 #define JOB_SETTLED_AFTER_MS 90000
 
+/* Why an ADD fails beside a DEL of the same attachment. */
+#define JOB_RELEASED "a DEL of the same attachment came meanwhile"
+
 enum job_state {
         JOB_WAITING,
         JOB_WORKING,
@@ -72,7 +75,8 @@ int job_plan(struct job *job, const struct job_context *context, struct err *err
 int job_fail(struct job *job, const struct job_context *context, const struct err *why,
              bool hopeless, struct err *err);
 
-/* Takes back what was reserved for an address that the claim does not get. */
+/* Takes back what was written for an address that the claim does not get, or gives it back to whom
+ * it had. */
 int job_take_back(struct job *job, const struct claim *claim, struct err *err);
 
 /* Moves on when everything that was to be done is done: to its answer, or to what comes next. */

@@ -366,7 +366,7 @@ static bool wants_repetition(struct k8s *k8s, struct sending *sending,
         else if (sending->away_since_ms == 0)
                 sending->away_since_ms = sending->started_ms;
         if (sending->first_ms == 0)
-                sending->first_ms = sending->started_ms;
+                sending->first_ms = clock_boot_ms();
         sending->not_before_ms = clock_boot_ms() + pause_ms(k8s, sending);
         if (sending->away_since_ms &&
             sending->not_before_ms >= sending->away_since_ms + limits->connect_ms)

@@ -196,6 +196,7 @@ static int take(struct lock *lock, const struct k8s_limits *limits, struct err *
                         return time_out(lock, err);
                 clock_sleep_ms(POLL_MIN_MS + (unsigned)(random % POLL_SPAN_MS));
         }
+        lock->terms += r == 0;
         return r;
 }
 

@@ -20,6 +20,7 @@ struct lock {
         char *holder; /* we */
         int64_t duration_s;
         struct lease lease; /* as last seen */
+        unsigned terms;     /* how often it was taken: what was read before is old */
         int64_t renewed_ms; /* clock_boot_ms() of our last write */
 };
 

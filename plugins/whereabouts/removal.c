@@ -14,6 +14,7 @@ void removal_done(struct removal *removal)
 {
         free(removal->podref);
         free(removal->reservation);
+        free(removal->heir);
         reservation_done(&removal->theirs);
 }
 
@@ -91,13 +92,14 @@ bool removal_ask(struct removal *removal, const struct request *request, const c
                 return true;
         case REMOVAL_GIVE_BACK:
                 entry = sibling_entry(removal, request);
-                if (!entry) {
+                if (!entry && !removal->heir) {
                         removal->state = REMOVAL_ENTRY;
                         break;
                 }
                 k8s_request_init(ret, K8S_PATCH, K8S_RESERVATION, removal->reservation);
                 ret->brief = true;
-                reservation_write_move(&ret->body, &removal->theirs, entry->id);
+                reservation_write_move(&ret->body, &removal->theirs,
+                                       removal->heir ? removal->heir : entry->id);
                 return true;
         case REMOVAL_RESTORE:
                 entry = sibling_entry(removal, request);
@@ -140,7 +142,7 @@ static int judge_owner(struct removal *removal, const struct request *request,
         switch (reservation_owner(&theirs, removal->podref, request->ifname,
                                   request->container_id)) {
         case OWNER_CONTAINER:
-                removal->state = sibling ? REMOVAL_GIVE_BACK : REMOVAL_DELETE;
+                removal->state = sibling || removal->heir ? REMOVAL_GIVE_BACK : REMOVAL_DELETE;
                 break;
         case OWNER_POD:
                 removal->state = named || sibling ? REMOVAL_ENTRY : REMOVAL_DELETE;
@@ -177,7 +179,8 @@ int removal_answer(struct removal *removal, const struct request *request,
                 removal->sent_ms = answer->sent_ms;
         if (answer->verb == K8S_GET && answer->end == K8S_DONE)
                 return judge_owner(removal, request, answer, err);
-        if (answer->verb == K8S_POST && (answer->end == K8S_DONE || answer->end == K8S_CONFLICT))
+        if ((answer->verb == K8S_POST && answer->end == K8S_CONFLICT) ||
+            ((answer->verb == K8S_POST || answer->verb == K8S_PATCH) && answer->end == K8S_DONE))
                 return judge_restoring(removal, answer, err);
         if (answer->end == K8S_DONE || answer->end == K8S_NOT_FOUND) {
                 removal->deleted |= answer->verb == K8S_DELETE;
@@ -199,7 +202,9 @@ void removal_enter(const struct removal *removal, const struct request *request,
 {
         const struct pool_entry *entry = own_entry(removal, request);
 
-        if (entry)
+        if (entry && removal->heir)
+                pool_patch_replace_id(patch, entry, removal->heir);
+        else if (entry)
                 pool_patch_remove(patch, entry);
 }
 

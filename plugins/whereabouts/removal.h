@@ -13,8 +13,8 @@ enum removal_state {
         REMOVAL_LOOK,      /* is there a reservation, and whose? */
         REMOVAL_DELETE,    /* it is ours */
         REMOVAL_ENTRY,     /* the pool's entry has to go, if it is ours */
-        REMOVAL_GIVE_BACK, /* the entry is another container's of the pod, but the reservation names
-                              us: an ADD of ours has moved it, and then failed */
+        REMOVAL_GIVE_BACK, /* the reservation names us, and is another container's of the pod: an
+                              ADD of ours has moved it, and then failed */
         REMOVAL_RESTORE,   /* the entry turned out to be another container's of the pod: its
                               reservation must not be missing */
         REMOVAL_DONE,
@@ -26,9 +26,10 @@ struct removal {
         struct ip ip;
         char *podref;      /* whose reservation it may be; NULL: nobody knows, it stays. Owned */
         char *reservation; /* name of the object; owned */
+        char *heir; /* the container that had both before: it gets them back. NULL: none. Owned */
         enum removal_state state;
         bool deleted;              /* the reservation was, by us */
-        bool restored;             /* and made again, by us */
+        bool restored;             /* and made again, or given to a container that may be gone */
         struct reservation theirs; /* in REMOVAL_DELETE: which one */
         int64_t sent_ms; /* as in struct k8s_request, of a creation: the other requests carry tests
                             that fail once they were repeated */

@@ -164,6 +164,12 @@ static int fetch_round(struct view *view, struct err *err)
         return r < 0 ? r : n == 0;
 }
 
+void view_forget_pools(struct view *view)
+{
+        for (size_t i = 0; i < view->pool_count; i++)
+                view->pools[i]->stale = true;
+}
+
 int view_fetch(struct view *view, struct err *err)
 {
         int r = 0;
@@ -302,6 +308,7 @@ static struct view_slice *new_slice(struct view *view, const struct request *req
                         view_slice_free(slice);
                 return NULL;
         }
+        slice->r = err_oom(&slice->err); /* until there is an answer */
         view->slices[view->slice_count++] = slice;
         return slice;
 }

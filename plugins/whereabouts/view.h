@@ -60,6 +60,9 @@ void view_done(struct view *view);
 struct view_pool *view_pool(struct view *view, const char *name, const struct ipnet *net,
                             bool create, struct err *err);
 
+/* What was read may be old: it is read again before it is used. */
+void view_forget_pools(struct view *view);
+
 /* Reads every pool that is stale, side by side, and makes those that have to be. What goes wrong
  * with one is kept in it. Fails only for lack of memory. */
 int view_fetch(struct view *view, struct err *err);

@@ -223,7 +223,7 @@ class ApiServer(Client):
         self._processes = {}
         self.account_token = None
         self.pki = Pki(self.directory / "pki")
-        self.pki.issue("apiserver", "/CN=kube-apiserver", "DNS:localhost,IP:127.0.0.1,IP:10.96.0.1")
+        self.pki.issue("apiserver", "/CN=kube-apiserver", "DNS:localhost,DNS:kubernetes.test,IP:127.0.0.1,IP:10.96.0.1")
         self.admin = self.pki.issue("admin", "/O=system:masters/CN=admin")
         self.pki.key("accounts")
         self.pki.public("accounts")

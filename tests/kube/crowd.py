@@ -9,7 +9,7 @@ import pathlib
 import threading
 
 import harness
-from apiserver import NAMESPACE, POOLS, RESERVATIONS, pool_name, reservation_name
+from apiserver import NAMESPACE, POOLS, pool_name, reservation_name
 from proxy import delay
 
 GROUPS = "/run/cni-ipam/whereabouts"

@@ -205,6 +205,9 @@ def random_range(rng, v6=None):
 
 
 def network_of(text):
+    """The network that a range is in, or ValueError; where it begins may make no sense."""
+    if "/" not in text:
+        raise ValueError(f"{text} has no prefix")
     return ipaddress.ip_network(re.sub(r"\b0+(\d)", r"\1", text.split("-")[-1]), strict=False)
 
 
@@ -516,7 +519,11 @@ def damaged_names(step):
         return True
     if any(not isinstance(ipam[key], (list if key == "ipRanges" else str)) for key in NAMES & ipam.keys()):
         return True
-    return step.error == "bad_range"
+    try:
+        step.ranges()  # where a range begins is not read
+    except ValueError:
+        return True
+    return False
 
 
 @difference("DEL needs what names the objects, and no more: else a configuration that became invalid leaks")

@@ -13,9 +13,8 @@ import pytest
 
 import crowd
 import harness
-from apiserver import POOLS, ApiError, ApiServer
+from apiserver import POOLS, ApiServer
 from crowd import Pod, at_once, empty, gone, held, held_by, network, no_records, records, succeeded, until_asked
-from node import CONF_DIR
 from pki import Pki
 from proxy import Proxy, delay, is_request
 
@@ -434,8 +433,9 @@ def test_objects_that_the_server_does_not_know(tmp_path, nodes):
         fails(pod, "ADD", SOON_S, "ippools", "404")
         no_records(node)
         for plural, crd in saved.items():
+            metadata = {k: v for k, v in crd["metadata"].items() if k in ("name", "annotations")}
             bare.post(CRDS, {"apiVersion": crd["apiVersion"], "kind": crd["kind"], "spec": crd["spec"],
-                             "metadata": {k: crd["metadata"][k] for k in ("name", "annotations") if k in crd["metadata"]}})
+                             "metadata": metadata})
         harness.eventually(lambda: all(bare.call("GET", bare.path(p)).status == 200 for p in saved), "they are back")
 
         def added():
@@ -603,8 +603,9 @@ def test_a_lease_that_vanishes_under_us(api, nodes, proxy):
     held_by(api, pods)
 
 
-@pytest.mark.parametrize("spec", [{}, {"holderIdentity": None}, {"holderIdentity": "x", "leaseDurationSeconds": 1},
-                                  {"holderIdentity": "", "leaseDurationSeconds": 1}], ids=["empty", "null", "no times", "free"])
+@pytest.mark.parametrize("spec", [
+    {}, {"holderIdentity": None}, {"holderIdentity": "x", "leaseDurationSeconds": 1},
+    {"holderIdentity": "", "leaseDurationSeconds": 1}], ids=["empty", "null", "no times", "free"])
 def test_a_lease_with_half_its_members(api, node, spec):
     api.post(api.path("leases"), {"metadata": {"name": "whereabouts"}, "spec": spec})
     pod = Pod(node, "pod", network(range="10.0.0.0/24"))

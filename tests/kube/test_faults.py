@@ -172,7 +172,8 @@ def lasting_cases(api, name):
     return cases
 
 
-LASTING_SCENARIOS = list(faults.SCENARIOS) if harness.FULL else ["the first ADD", "an ADD", "an ADD after half a DEL", "a DEL"]
+LASTING_SCENARIOS = list(faults.SCENARIOS) if harness.FULL else [
+    "the first ADD", "an ADD", "an ADD after half a DEL", "a DEL"]
 
 
 def test_faults_that_last_end_in_time_and_with_their_cause(api):

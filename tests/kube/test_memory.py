@@ -2,8 +2,8 @@
 """Allocations of a call fail, one in each run; and one run of each verb under valgrind.
 
 Most allocations are those of the TLS library, thousands in one call: an ordinary run takes a sample of
-them, FULL=1 takes all of ADD and DEL. What is asked after each: the call succeeds or says one error, and a DEL by a sound
-program leaves nothing.
+them, FULL=1 takes all of ADD and DEL. What is asked after each: the call succeeds or says one error, and a
+DEL by a sound program leaves nothing.
 """
 
 import json

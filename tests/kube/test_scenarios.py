@@ -376,6 +376,27 @@ def test_what_ours_remembers_of_an_attachment(api, node):
     assert_consistent(api, [], [node])
 
 
+def unprinted(one):
+    """The outcome of an ADD whose result is lost."""
+    return harness.call("ADD", one.config, binary=harness.WHEREABOUTS, id=one.id, ifname=one.ifname,
+                        args=pod_args(one.pod), wrap=(*one.node.wrap, "sh", "-c", 'exec "$0" >/dev/full'))
+
+
+def test_an_add_whose_result_is_lost_is_taken_back(api, node):
+    assert unprinted(Attachment(network(range="10.0.0.0/24"), node)).rc != 0
+    assert_consistent(api, [], [node])
+
+
+def test_it_is_not_taken_back_what_an_earlier_add_holds(api, node):
+    one = Attachment(network(range="10.0.0.0/24"), node)
+    one.add()
+    assert unprinted(one).rc != 0
+    assert_consistent(api, [one], [node])
+    # This version cannot say that there is no address.
+    assert Attachment(network("0.2.0"), node).call("ADD").msg == "cannot convert: no valid IP addresses"
+    assert_consistent(api, [one], [node])
+
+
 # ---- how many requests that takes ----
 
 POOL_PATH = f"ippools/{POOL}"

@@ -151,8 +151,9 @@ def look_alike_root(node, text):
     return "/var/lib/cni-tenant/file"
 
 
-BAD = [outside, in_tmp, world_writable_directory, sticky_directory, group_writable_file, world_writable_file, tenants_file,
-       tenants_directory, tenants_link, link_to_outside, climbing, climbing_inside, relative, through_proc, look_alike_root]
+BAD = [outside, in_tmp, world_writable_directory, sticky_directory, group_writable_file, world_writable_file,
+       tenants_file, tenants_directory, tenants_link, link_to_outside, climbing, climbing_inside, relative,
+       through_proc, look_alike_root]
 
 
 @pytest.mark.parametrize("make", BAD)
@@ -163,7 +164,8 @@ def test_configuration_path(api, place, make, kind):
     crowd.empty(api)
 
 
-@pytest.mark.parametrize("make", [outside, in_tmp, world_writable_directory, tenants_directory, climbing, look_alike_root])
+@pytest.mark.parametrize("make", [outside, in_tmp, world_writable_directory, tenants_directory, climbing,
+                                  look_alike_root])
 def test_the_directory_of_a_flat_file(api, place, make):
     path = make(place, secret_text("conf", api))
     place.path(path).rename(place.path(path).with_name("whereabouts.conf"))
@@ -200,7 +202,8 @@ def naming(api, member, path):
     if member == "certificate-authority":
         old = f"certificate-authority-data: {base64.b64encode(api.pki.ca.read_bytes()).decode()}"
         return text.replace(old, f"certificate-authority: {path}")
-    new = {"tokenFile": f"tokenFile: {path}", "client-certificate": f"client-certificate: {path}\n    client-key: {path}",
+    new = {"tokenFile": f"tokenFile: {path}",
+           "client-certificate": f"client-certificate: {path}\n    client-key: {path}",
            "client-key": f"client-certificate: {CONF_DIR}/cert.pem\n    client-key: {path}"}[member]
     return text.replace(f'token: "{api.account_token}"', new)
 
@@ -247,7 +250,8 @@ def test_configuration_that_makes_no_sense_is_not_shown(place, text):
 
 @pytest.mark.parametrize("text", [
     f"apiVersion: v1\nkind: {SECRET}\n", f"{SECRET}\n", f"- {SECRET}\n", f"users: {SECRET}\n",
-    f"users: [{{name: {SECRET}, user: {{token: [{SECRET}]}}}}]\ncontexts: [{{name: a, context: {{user: {SECRET}}}}}]\ncurrent-context: a\n",
+    f"users: [{{name: {SECRET}, user: {{token: [{SECRET}]}}}}]\n"
+    f"contexts: [{{name: a, context: {{user: {SECRET}}}}}]\ncurrent-context: a\n",
     f"a: &x {SECRET}\nb: *y\n", f"a: '{SECRET}\n", f"{SECRET}: {SECRET}\n{SECRET}: 1\n", f"current-context: {SECRET}\n",
 ])
 def test_a_kubeconfig_that_makes_no_sense_is_not_shown(place, text):
@@ -346,7 +350,8 @@ def test_what_is_not_supported_is_said(api, place, user, what, beside):
 # ---- logs ----
 
 
-BAD_LOGS = ["/etc/cron.d/job", "/var/log/../lib/cni/x", "/var/logs/x", f"{OUTSIDE}/log", "/proc/sys/kernel/core_pattern"]
+BAD_LOGS = ["/etc/cron.d/job", "/var/log/../lib/cni/x", "/var/logs/x", f"{OUTSIDE}/log",
+            "/proc/sys/kernel/core_pattern"]
 
 
 @pytest.mark.parametrize("path", BAD_LOGS)
