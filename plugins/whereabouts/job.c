@@ -509,6 +509,7 @@ static int end_add(struct job *job, const struct job_context *context, struct er
         }
         if (r < 0)
                 return r;
+        job->answer.held = job_was_held(job);
         job->record.state = RECORD_HELD;
         if (job->record.item_count > 0) /* if this fails, a DEL is only more careful than needed */
                 (void)write_record(job, context, false, &ignored);

@@ -142,6 +142,9 @@ static int fill_result(const struct conf *conf, const struct answer *answer,
         return r;
 }
 
+/* Whether the ADD of this process gave what no earlier one had given. */
+static bool gave;
+
 static int add(const struct cni_call *call, struct ipam_result *ret, struct err *err)
 {
         _cleanup_(session_done) struct session session = SESSION_CLOSED;
@@ -159,6 +162,7 @@ static int add(const struct cni_call *call, struct ipam_result *ret, struct err 
                 *err = answer.err;
                 return answer.r;
         }
+        gave = answer.count > 0 && !answer.held;
         ret->routes = conf->routes;
         ret->dns = conf->dns;
         conf->routes = (struct route_list){ 0 };
@@ -187,10 +191,11 @@ static int del(const struct cni_call *call, struct err *err)
         return answer.r < 0 ? answer.r : 0;
 }
 
+/* A caller that does not hear the answer may still have heard the one before. */
 static int undo(const struct cni_call *call, const struct ipam_result *result, struct err *err)
 {
         (void)result; /* the record knows better */
-        return del(call, err);
+        return gave ? del(call, err) : 0;
 }
 
 /* ---- GC ---- */

@@ -257,6 +257,8 @@ int answer_encode(const struct answer *answer, struct buf *buf, struct err *err)
                 for (size_t i = 0; i < answer->count; i++)
                         put_net(&w, NULL, &answer->addresses[i]);
                 json_end(&w, ']');
+                if (answer->held)
+                        json_put_bool(&w, "held", true);
         }
         json_end(&w, '}');
         return end_frame(buf, start, err);
@@ -441,6 +443,7 @@ int answer_decode(const char *text, size_t len, struct answer *ret, struct err *
         static const struct json_field fields[] = {
                 { "r", decode_int, offsetof(struct answer, r), JSON_PLAIN },
                 { "addresses", decode_addresses, 0, JSON_PLAIN },
+                { "held", json_decode_bool, offsetof(struct answer, held), JSON_PLAIN },
                 { "msg", decode_msg, offsetof(struct answer, err), JSON_PLAIN },
         };
         /* Behind the message, which resets them. */

@@ -60,6 +60,7 @@ enum {
 struct answer {
         struct ipnet *addresses; /* owned */
         size_t count;
+        bool held;      /* of an ADD: an earlier ADD had been given them already */
         int r;          /* 0, ANSWER_REMEMBERED or < 0 */
         struct err err; /* with r != 0 */
 };
