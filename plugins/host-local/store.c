@@ -284,8 +284,8 @@ static void take_status(const struct store *store, struct store_entry *entry, co
         time_t changed = st->st_ctim.tv_sec;
 
         entry->mtime = st->st_mtim;
-        entry->debris = entry->state == ENTRY_EMPTY &&
-                        (changed <= store->now_s - DEBRIS_AGE_S || changed > store->now_s);
+        entry->debris = entry->state == ENTRY_EMPTY && (changed <= store->now_s - DEBRIS_AGE_S ||
+                                                        changed > store->now_s + DEBRIS_AGE_S);
 }
 
 /* Reads the entry that `entry->name` names. Returns 0, or -errno; -ENOENT for what is no entry. */

@@ -694,7 +694,10 @@ inline let_go()
     do
     :: v < N ->
         if
-        :: backlog[v] == me + 1 -> backlog[v] = 0; sent[v] = false; ended[v] = true
+        :: backlog[v] == me + 1 -> backlog[v] = 0; sent[v] = false;
+#ifndef MUTANT_LISTENER_STAYS
+            ended[v] = true
+#endif
         :: else
         fi;
         if
@@ -871,7 +874,11 @@ lead:
     do
     :: gaveup -> break
     :: else ->
+#ifdef MUTANT_NEVER_READS_AGAIN
+        atomic { d_step { if :: !got -> get_pool(); got = 1 :: else fi } };
+#else
         atomic { MAY_DIE; d_step { get_pool() } };
+#endif
         do
         :: j < N && taken[j] == ADD -> LOOK(j); claim(j); j++
         :: j < N && taken[j] != ADD -> j++

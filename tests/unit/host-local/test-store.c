@@ -280,8 +280,9 @@ static const struct {
         time_t later; /* than the file's change */
         bool debris;
 } age_rows[] = {
-        { 0, false }, { 1, false },    { 9, false }, { 10, true },
-        { 11, true }, { 86400, true }, { -1, true }, { -86400, true }, /* a clock that went back */
+        { 0, false },  { 1, false },     { 9, false },  { 10, true },
+        { 11, true },  { 86400, true },  { -1, false }, { -10, false },
+        { -11, true }, { -86400, true }, /* a clock that went back */
 };
 
 START_TEST(an_empty_file_is_debris_when_its_creator_must_be_gone)
