@@ -1,27 +1,29 @@
 /*
  * SPDX-License-Identifier: Apache-2.0
  *
- * How the invocations of one node share their writes to the cluster: participants, their leader, the
- * kernel's lock and socket, the API server's objects, the records on disk, and what may go wrong.
- * "run" beside this file checks it.
+ * How the invocations of one node share their writes to the cluster: participants, their leader,
+ * the kernel's lock and socket, the API server's objects, the records on disk, and what may go
+ * wrong. "run" beside this file checks it.
  *
  * Modelled
- *   runtime     per attachment: ADD; when it fails, ADD again or DEL; when it is done, DEL until that
- *               succeeds; after that perhaps the same attachment once more
- *   kernel      flock (released when its holder ends), the path of the socket, bind before listen, the
- *               backlog, end of file when a listener or a connection goes, EPIPE, SHUT_RD and drain
- *   API         a pool (entry: container id) with resourceVersion, reservations (container id, and by
- *               it the pod) with uid; a request is answered, or its answer is lost and it is executed
- *               at once, later or never ("late")
- *   records     state, addresses, "a request may come late"; and the mark beside it
- *   failures    SIGKILL between any two steps, lost answers, deadlines, a lost record: each has a
- *               budget. Two actions are one step only where nobody else can tell
- *   node 2      a writer of its own, without a group, on the same pool
+ *   runtime   per attachment: ADD; when it fails, ADD again or DEL; when it is done, DEL until that
+ *             succeeds; after that perhaps the same attachment once more
+ *   kernel    flock (released when its holder ends), the path of the socket, bind before listen,
+ *             the backlog, end of file when a listener or a connection goes, EPIPE, SHUT_RD and
+ *             drain
+ *   API       a pool (entry: container id) with resourceVersion, reservations (container id, and by
+ *             it the pod) with uid; a request is answered, or its answer is lost and it is executed
+ *             at once, later or never ("late")
+ *   records   state, addresses, "a request may come late"; and the mark beside it
+ *   failures  SIGKILL between any two steps, lost answers, deadlines, a lost record: each has a
+ *             budget. Two actions are one step only where nobody else can tell
+ *   node 2    a writer of its own, without a group, on the same pool
  *
  * Left out
  *   the Lease (it is no fence: what is proved here holds without it), the text of frames, several
- *   pools for one attachment, the halving of a refused batch, a process that lives on when its caller
- *   believes it dead, upstream's writers, two lock directories at work on one record.
+ *   pools for one attachment, the halving of a refused batch, a process that lives on when its
+ *   caller believes it dead, the entries of upstream's writers, two lock directories at work on one
+ *   record.
  *   A resourceVersion is no number here: "fresh" and "current" say whether a process, or a late
  *   request, still has the newest one. That nothing is late any more stands for "90 s have passed".
  *
@@ -29,13 +31,15 @@
  *   P1  no address is in two printed results at once
  *   P2  from the printing of a result until its DEL, entry and reservation are there and its own.
  *       (When a pod gets its next container, the claim of the one before has ended.)
- *   P3  when all calls have ended and the records are worked off, no entry, reservation or record is left
+ *   P3  when all calls have ended and the marked records are worked off, no entry, reservation or
+ *       record is left
  *   P4  at most one process leads
  *   P5  every process ends: no invalid end state, and no cycle at all (-DNP)
- *   P6  a result is printed only when its ACK was delivered; what was printed or acknowledged is not undone
+ *   P6  a result is printed only when its ACK was delivered; what was printed or acknowledged is
+ *       not undone
  *   P7  while a leader accepts, the path names its socket
- *   P8  (QUIT) a failed ADD leaves nothing behind even if no DEL follows, unless its leader was killed or
- *       it was killed itself with the result in its hand
+ *   P8  (QUIT) a failed ADD leaves nothing behind even if no DEL follows, unless its leader was
+ *       killed, or it was killed itself with the result in its hand
  */
 
 #ifndef N
@@ -86,7 +90,7 @@ byte lost = LOST;
 
 /* ---- the kernel ---- */
 
-byte lock[2];      /* who holds the lock file; by inode, of which there is one unless a mutant unlinks it */
+byte lock[2];      /* who holds the lock file; by inode, of which only a mutant makes a second */
 byte inode;        /* the one that D/lock names */
 byte path;         /* whose socket D/sock names */
 bool listening[N]; /* that process has a listener */
@@ -306,8 +310,10 @@ inline still_right(slot)
     do
     :: v < A ->
         if
-        :: late[slot].op[v] > REMOVE && pool[v] != late[slot].op[v] - REMOVE -> late[slot].current = false
-        :: late[slot].op[v] != 0 && late[slot].op[v] < REMOVE && pool[v] != 0 -> late[slot].current = false
+        :: late[slot].op[v] > REMOVE && pool[v] != late[slot].op[v] - REMOVE ->
+            late[slot].current = false
+        :: late[slot].op[v] != 0 && late[slot].op[v] < REMOVE && pool[v] != 0 ->
+            late[slot].current = false
         :: else
         fi;
         v++
@@ -319,7 +325,8 @@ inline still_right(slot)
 
 inline arrive(slot)
 {
-    printf("late request %d for %d, address %d, arrives\n", late[slot].kind, late[slot].who, late[slot].at);
+    printf("late request %d for %d, address %d, arrives\n", late[slot].kind, late[slot].who,
+           late[slot].at);
 #ifdef MUTANT_NO_RESOURCE_VERSION
     if
     :: late[slot].kind == PATCH -> still_right(slot)
@@ -400,7 +407,8 @@ inline find(i)
 #ifdef MUTANT_DELETE_WITHOUT_OWNER
 #define ITS_RESERVATION(i) (resv[x] != 0)
 #elif defined(MUTANT_ENTRY_TELLS_OWNER)
-#define ITS_RESERVATION(i) (resv[x] == i + 1 || (snap[x] == i + 1 && resv[x] != 0 && POD(resv[x] - 1) == POD(i)))
+#define ITS_RESERVATION(i)                                                                         \
+    (resv[x] == i + 1 || (snap[x] == i + 1 && resv[x] != 0 && POD(resv[x] - 1) == POD(i)))
 #else
 #define ITS_RESERVATION(i) (resv[x] == i + 1)
 #endif
@@ -417,7 +425,10 @@ inline delete_reservations(i)
             :: (todo & (1 << x)) && ITS_RESERVATION(i) ->
                 MAY_DIE;
                 if
-                :: d_step { true -> printf("%d: DELETE reservation %d of %d\n", me, x, i); resv_write(x, 0); x++ }
+                :: d_step {
+                        true -> printf("%d: DELETE reservation %d of %d\n", me, x, i);
+                        resv_write(x, 0); x++
+                    }
                 :: d_step { ambig > 0 && SLOT_FREE -> lose_answer(DELETE, i, x) } -> MAY_GIVE_UP
                 fi
             :: else -> x++
@@ -459,8 +470,12 @@ inline remove_entries(i)
             :: w != 0 && fresh[me] ->
                 w = 0;
                 if
-                :: d_step { true -> printf("%d: PATCH removes entries of %d\n", me, i); pool_write(); x = 1 }
-                :: d_step { ambig > 0 && SLOT_FREE -> lose_answer(PATCH, i, 0); find(i) } -> MAY_GIVE_UP
+                :: d_step {
+                        true -> printf("%d: PATCH removes entries of %d\n", me, i);
+                        pool_write(); x = 1
+                    }
+                :: d_step { ambig > 0 && SLOT_FREE -> lose_answer(PATCH, i, 0); find(i) };
+                    MAY_GIVE_UP
                 fi
             fi
         }
@@ -497,7 +512,10 @@ inline take_back(i)
             if
             :: gaveup && !lame[i] -> record[i] = HELD; dirty[i] = true
             :: !gaveup && dirty[i] -> record[i] = HELD
-            :: !gaveup && !dirty[i] -> record[i] = NONE; touched[i] = 0; mark[i] = (mark[i] && taken[i] == ADD && !undo[i])
+            :: !gaveup && !dirty[i] ->
+                record[i] = NONE; touched[i] = 0;
+                /* Before an ADD it stays until the client has been looked at. */
+                mark[i] = (mark[i] && taken[i] == ADD && !undo[i])
             :: else
             fi;
             todo = 0
@@ -511,8 +529,8 @@ inline take_back(i)
     ((j != 0 && plan[0] == a + 1) || (N > 1 && j != 1 && plan[1] == a + 1) ||                      \
      (N > 2 && j != 2 && plan[N - 1] == a + 1))
 
-/* How good is this address? 4: has its own entry, 3: its pod's, 2: free, and what an interrupted ADD
- * chose, 1: free, 0: not to be had. */
+/* How good is this address? 4: has its own entry, 3: its pod's, 2: free, and what an interrupted
+ * ADD chose, 1: free, 0: not to be had. */
 #define RANK(j, a)                                                                                 \
     (tried[j] & (1 << a) -> 0 :                                                                    \
      (snap[a] == j + 1 -> 4 :                                                                      \
@@ -556,9 +574,10 @@ inline write_record(j)
 
 #define CHOICE_STANDS(j) (snap[plan[j] - 1] == 0 || POD(snap[plan[j] - 1] - 1) == POD(j))
 
-/* A look whether the client is alive. It must come between the reading of another container's object
- * and the write over it: a client that is alive then had no successor when that object was read, and
- * the write tests that it is unchanged. A look elsewhere may come too early, or not at all. */
+/* A look whether the client is alive. It must come between the reading of another container's
+ * object and the write over it: a client that is alive then had no successor when that object was
+ * read, and the write tests that it is unchanged. A look elsewhere may come too early, or not at
+ * all. */
 #ifdef MUTANT_NO_LOOK
 #define LOOK(j) skip
 #else
@@ -608,7 +627,8 @@ inline claim(j)
                     LOOK(j);
                     if
                     :: undo[j]
-                    :: !undo[j] && POD(resv[x] - 1) == POD(j) && snap[x] != 0 && POD(snap[x] - 1) == POD(j) ->
+                    :: !undo[j] && POD(resv[x] - 1) == POD(j) && snap[x] != 0 &&
+                        POD(snap[x] - 1) == POD(j) ->
                         d_step {
                             printf("%d: reservation %d passes to %d\n", me, x, j);
                             resv_write(x, j + 1); claimed[j] = true
@@ -678,7 +698,8 @@ inline patch_is_unsure()
 
 inline accept(j)
 {
-    /* A second request of one attachment: its first client is dead, and nothing was done for it yet. */
+    /* A second request of one attachment replaces the first: that client is dead, and nothing was
+     * done for it yet. */
     taken[j] = verb[j];
     hungup[j] = false;
     backlog[j] = 0;
@@ -843,13 +864,6 @@ lead:
     :: atomic { MAY_DIE; assert(path == me + 1); break } /* P7 */
     od;
 
-    /* Work-off: some or all of what others left. */
-    do
-    :: j < N && taken[j] == 0 && mark[j] && !gaveup -> take_back(j); j++
-    :: j < N -> j++
-    :: j == N -> j = 0; break
-    od;
-
     /* An ADD that finds a mark takes back first. The mark may be that of a later DEL: its client is
      * looked at and the mark removed in one step (nobody makes marks meanwhile). */
     do
@@ -894,7 +908,10 @@ lead:
                 w = 0;
                 if
                 :: d_step { true -> printf("%d: PATCH adds entries\n", me); pool_write() }; break
-                :: d_step { ambig > 0 && SLOT_FREE -> lose_answer(PATCH, me, 0); patch_is_unsure() };
+                :: d_step {
+                        ambig > 0 && SLOT_FREE -> lose_answer(PATCH, me, 0);
+                        patch_is_unsure()
+                    };
                     MAY_GIVE_UP
                 fi
             fi
@@ -932,7 +949,8 @@ lead:
             if
             :: taken[j] == ADD && plan[j] != 0 && !undo[j] ->
                 MAY_DIE;
-                record[j] = HELD; dirty[j] = dirty[j] || unsure[j]; printf("%d: %d is held\n", me, j);
+                record[j] = HELD; dirty[j] = dirty[j] || unsure[j];
+                printf("%d: %d is held\n", me, j);
 #ifdef MUTANT_MARK_IS_OVERWRITTEN
                 mark[j] = false
 #endif
@@ -987,6 +1005,13 @@ lead:
     :: j == N -> j = 0; break
     od;
 
+    /* Work-off: some or all of what others left. */
+    do
+    :: j < N && taken[j] == 0 && mark[j] && !gaveup -> take_back(j); j++
+    :: j < N -> j++
+    :: j == N -> j = 0; break
+    od;
+
     got = ANSWER(me);
 #ifdef MUTANT_UNLINK_AFTER_UNLOCK
     atomic { MAY_DIE; d_step { let_go() } };
@@ -1020,7 +1045,8 @@ deadline:
         if
         :: verb[me] == ADD -> printf("%d gives up its ADD\n", me); goto next_call
         :: verb[me] == DEL && lame[me] -> goto next_call
-        :: verb[me] == DEL && !lame[me] -> printf("%d: DEL leaves a mark\n", me); mark[me] = true; goto deleted
+        :: verb[me] == DEL && !lame[me] ->
+            printf("%d: DEL leaves a mark\n", me); mark[me] = true; goto deleted
         fi
     };
 
@@ -1063,17 +1089,22 @@ choose_one:
         fresh[me] = true;
         if
         :: WRITER_WANTS(0) && !(WRITER_WANTS(A - 1) && pool[A - 1] != 0) -> x = 0
-        :: WRITER_WANTS(A - 1) && !(WRITER_WANTS(0) && pool[0] == 0 && pool[A - 1] == 0) -> x = A - 1
+        :: WRITER_WANTS(A - 1) && (pool[A - 1] != 0 || !WRITER_WANTS(0)) -> x = A - 1
         :: !WRITER_WANTS(0) && !WRITER_WANTS(A - 1) -> goto done
         fi
     };
     atomic {
         if
-        :: resv[x] == 0 || (POD(resv[x] - 1) == POD(me) && pool[x] != 0 && POD(pool[x] - 1) == POD(me)) ->
+        :: resv[x] == 0 ||
+            (POD(resv[x] - 1) == POD(me) && pool[x] != 0 && POD(pool[x] - 1) == POD(me)) ->
             d_step { resv_write(x, me + 1) }
         :: else -> gone = gone | (1 << x); goto choose_one
         fi
     };
+    if
+    :: true
+    :: MOVED && pool[x] != 0 && pool[x] != me + 1 -> goto failed
+    fi;
     do
     :: d_step { fresh[me] -> printf("node 2: PATCH adds\n"); op[x] = me + 1; pool_write() }; break
     :: atomic { !fresh[me] && (pool[x] == 0 || POD(pool[x] - 1) == POD(me)) -> fresh[me] = true }
@@ -1087,15 +1118,50 @@ choose_one:
     d_step { printf("node 2: DELETE\n"); resv_write(x, 0) };
     fresh[me] = true;
     do
-    :: d_step { fresh[me] && pool[x] == me + 1 -> printf("node 2: PATCH removes\n"); op[x] = REMOVE + me + 1; pool_write() }; break
+    :: d_step {
+            fresh[me] && pool[x] == me + 1 -> printf("node 2: PATCH removes\n");
+            op[x] = REMOVE + me + 1; pool_write()
+        };
+        break
     :: !fresh[me] && pool[x] == me + 1 -> fresh[me] = true
     :: pool[x] != me + 1 -> break
     od;
+    goto done;
+
+failed:
+    /* It had passed the reservation of the container before to itself. That one is dead, and its
+     * entry needs no reservation until its DEL; to pass it back would race with that DEL. */
+#ifdef MUTANT_PASSES_BACK
+    atomic {
+        if
+        :: pool[x] != 0 && resv[x] == me + 1 -> d_step { resv_write(x, pool[x]) }
+        :: pool[x] == 0 && resv[x] == me + 1 -> d_step { resv_write(x, 0) }
+        :: else
+        fi
+    };
+    /* ... even with another look at the pool. */
+    atomic {
+        if
+        :: pool[x] == 0 && resv[x] != 0 && POD(resv[x] - 1) == POD(me) ->
+            d_step { resv_write(x, 0) }
+        :: else
+        fi
+    };
+#else
+    atomic {
+        if
+        :: resv[x] == me + 1 -> d_step { resv_write(x, 0) }
+        :: else
+        fi
+    };
+#endif
+
 done:
     atomic { x = 0; gone = 0; fresh[me] = false; finished++ }
 }
 
-/* All have ended and nothing can come late: the records are worked off, and nothing is left (P3). */
+/* All have ended and nothing can come late: the marked records are worked off, and nothing is left
+ * (P3). */
 inline work_off(i)
 {
     v = 0;
