@@ -355,7 +355,7 @@ static bool wants_repetition(struct k8s *k8s, struct sending *sending,
                              const struct k8s_limits *limits)
 {
         const struct k8s_request *request = sending->request;
-        int64_t end_ms = limits->deadline_ms;
+        int64_t end_ms = limits->deadline_ms, patience_ms;
 
         if (request->end != K8S_UNKNOWN && request->end != K8S_AWAY)
                 return false;
@@ -371,9 +371,10 @@ static bool wants_repetition(struct k8s *k8s, struct sending *sending,
         if (sending->away_since_ms &&
             sending->not_before_ms >= sending->away_since_ms + limits->connect_ms)
                 return false;
-        /* A server that only asks for patience is given all the time that there is. */
-        if (request->status != 429 && end_ms > sending->first_ms + limits->repeat_ms)
-                end_ms = sending->first_ms + limits->repeat_ms;
+        /* A server that only asks for patience is given more of it. */
+        patience_ms = request->status == 429 ? 2 * limits->repeat_ms : limits->repeat_ms;
+        if (end_ms > sending->first_ms + patience_ms)
+                end_ms = sending->first_ms + patience_ms;
         return sending->not_before_ms < end_ms;
 }
 

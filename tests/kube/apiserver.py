@@ -179,6 +179,11 @@ class Client:
 
     def _ok(self, method, path, *args, **kwargs):
         answer = self.call(method, path, *args, **kwargs)
+        deadline = time.monotonic() + 10
+        while answer.status == 429 and time.monotonic() < deadline:
+            # A kind whose definition has just changed is not served for a moment.
+            time.sleep(0.1)
+            answer = self.call(method, path, *args, **kwargs)
         if answer.status >= 400:
             raise ApiError(method, path, answer)
         return answer.json()
@@ -400,13 +405,20 @@ class ApiServer(Client):
         A LIST waits, for up to 100 ms, until the server's cache has seen the store's latest change, of
         whatever kind. A change of the same kind is seen at once: hence the markers.
         """
+        def mark_once(mark):
+            try:
+                mark()
+            except ApiError as error:
+                if error.status != 409:  # an earlier clear() did not come to its end
+                    raise
+
         for mark, plural in ((lambda: self.create_pool("marker"), POOLS),
                              (lambda: self.create_reservation("marker", ""), RESERVATIONS),
                              (lambda: self.create_slices("marker", "", "", []), SLICES)):
-            mark()
+            mark_once(mark)
             for namespace in {o["metadata"]["namespace"] for o in self.list(f"{V1ALPHA1}/{plural}")}:
                 self.delete(self.path(plural, namespace=namespace))
-        self.post(self.path("leases"), {"metadata": {"name": "marker"}})
+        mark_once(lambda: self.post(self.path("leases"), {"metadata": {"name": "marker"}}))
         for lease in self.list(f"{LEASES}/leases"):
             meta = lease["metadata"]
             if not meta["name"].startswith("apiserver-"):

@@ -1014,7 +1014,7 @@ lead:
 
     got = ANSWER(me);
 #ifdef MUTANT_UNLINK_AFTER_UNLOCK
-    atomic { MAY_DIE; d_step { let_go() } };
+    atomic { MAY_DIE; d_step { let_go(); delivered = true } };
     atomic { MAY_DIE; path = 0 };
 #else
     atomic { MAY_DIE; path = 0 };
