@@ -223,8 +223,7 @@ static void write_error(const struct err *err)
         json_begin(&w, NULL, '{');
         json_put_i64(&w, "code", err->code);
         json_put_string(&w, "msg", err->msg);
-        if (*err->details)
-                json_put_string(&w, "details", err->details);
+        json_put_given(&w, "details", err->details);
         json_end(&w, '}');
         if (out.failed)
                 r = fs_write_all(STDOUT_FILENO, no_memory, sizeof(no_memory) - 1);

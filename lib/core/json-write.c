@@ -97,6 +97,12 @@ void json_put_string(struct json_writer *w, const char *key, const char *text)
         put_text(w, text);
 }
 
+void json_put_given(struct json_writer *w, const char *key, const char *text)
+{
+        if (text && *text)
+                json_put_string(w, key, text);
+}
+
 void json_put_i64(struct json_writer *w, const char *key, int64_t number)
 {
         lead(w, key);

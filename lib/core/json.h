@@ -117,6 +117,8 @@ void json_writer_init_compact(struct json_writer *w, struct buf *buf);
 void json_begin(struct json_writer *w, const char *key, char bracket);
 void json_end(struct json_writer *w, char bracket);
 void json_put_string(struct json_writer *w, const char *key, const char *text);
+/* The same for a member that may lack: nothing is written for NULL and "". */
+void json_put_given(struct json_writer *w, const char *key, const char *text);
 void json_put_i64(struct json_writer *w, const char *key, int64_t number);
 void json_put_u64(struct json_writer *w, const char *key, uint64_t number);
 void json_put_bool(struct json_writer *w, const char *key, bool value);

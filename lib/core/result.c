@@ -108,8 +108,7 @@ static void put_dns(struct json_writer *w, const struct dns *dns, enum layout la
         json_begin(w, "dns", '{');
         if (!alphabetical)
                 put_texts(w, "nameservers", &dns->nameservers);
-        if (dns->domain && *dns->domain)
-                json_put_string(w, "domain", dns->domain);
+        json_put_given(w, "domain", dns->domain);
         if (alphabetical) {
                 put_texts(w, "nameservers", &dns->nameservers);
                 put_texts(w, "options", &dns->options);

@@ -22,6 +22,9 @@
 
 #include "core/err.h"
 
+/* The administrator's file. */
+#define TRUST_CONF "/etc/cni-ipam.conf"
+
 struct trust {
         char **roots; /* those added by configuration; owned */
         size_t count;

@@ -65,3 +65,12 @@ int digest_random(uint64_t *ret, struct err *err)
         *ret = number;
         return 0;
 }
+
+uint64_t digest_jitter(uint64_t span)
+{
+        struct err ignored;
+        uint64_t random = 0;
+
+        (void)digest_random(&random, &ignored);
+        return random % span;
+}

@@ -24,4 +24,7 @@ int digest_fields(const char *const *fields, size_t count, char ret[static DIGES
 /* A number that nobody can foretell. */
 int digest_random(uint64_t *ret, struct err *err);
 
+/* One below `span`, so that several who wait do not do so in step; 0 where chance fails. */
+uint64_t digest_jitter(uint64_t span);
+
 #endif

@@ -68,9 +68,4 @@ struct http_request {
 int http_run(struct http *http, struct http_request *requests, size_t count, int64_t deadline_ms,
              int64_t connect_ms, struct err *err);
 
-static inline void http_freep(struct http **http)
-{
-        http_free(*http);
-}
-
 #endif

@@ -192,10 +192,8 @@ static void put_count(struct buf *out, size_t count, const char *one, const char
 
 static void put_owner(struct json_writer *w, const struct report_entry *entry)
 {
-        if (*entry->container_id)
-                json_put_string(w, "containerID", entry->container_id);
-        if (*entry->ifname)
-                json_put_string(w, "ifname", entry->ifname);
+        json_put_given(w, "containerID", entry->container_id);
+        json_put_given(w, "ifname", entry->ifname);
 }
 
 static void put_entry(struct json_writer *w, const struct report_entry *entry)
@@ -205,8 +203,7 @@ static void put_entry(struct json_writer *w, const struct report_entry *entry)
         json_begin(w, NULL, '{');
         json_put_string(w, "address", ip_format(&entry->ip, ip));
         put_owner(w, entry);
-        if (*format_since(entry, time))
-                json_put_string(w, "since", time);
+        json_put_given(w, "since", format_since(entry, time));
         json_put_string(w, "state", state_names[entry->state]);
         json_end(w, '}');
 }

@@ -41,11 +41,7 @@ int batch_open(struct batch *batch, const struct conf_node *node,
 
 void batch_release(struct batch *batch)
 {
-        const struct k8s_limits limits = {
-                .deadline_ms = clock_boot_ms() + RELEASE_MS,
-                .connect_ms = RELEASE_MS,
-                .repeat_ms = RELEASE_MS,
-        };
+        const struct k8s_limits limits = k8s_limits_within(RELEASE_MS);
 
         lock_release(&batch->lock, &limits);
 }
@@ -212,17 +208,26 @@ static void change_done(struct change *change)
         free(change->jobs);
 }
 
+static bool is_entering(const struct claim *claim, const struct change *change)
+{
+        return claim->state == CLAIM_ENTER && claim->pool == change->pool;
+}
+
+static bool is_leaving(const struct removal *removal, const struct change *change)
+{
+        return removal->state == REMOVAL_ENTRY && removal->pool == change->pool;
+}
+
 /* Adds what the job wants of this pool. */
 static void enter_job(struct change *change, struct job *job)
 {
         size_t before = change->patch.count;
 
         for (size_t i = 0; i < job->claim_count && job->state == JOB_WORKING; i++)
-                if (job->claims[i].state == CLAIM_ENTER && job->claims[i].pool == change->pool)
+                if (is_entering(&job->claims[i], change))
                         claim_enter(&job->claims[i], job->request, &change->patch);
         for (size_t i = 0; i < job->removal_count; i++)
-                if (job->removals[i]->state == REMOVAL_ENTRY &&
-                    job->removals[i]->pool == change->pool)
+                if (is_leaving(job->removals[i], change))
                         removal_enter(job->removals[i], job->request, &change->patch);
         if (change->patch.count > before)
                 change->jobs[change->count++] = job;
@@ -260,20 +265,31 @@ static int compose(struct change *change, struct view_pool *pool, struct job *co
         return r;
 }
 
-/* Everything that stands in this patch has failed. */
-static void fail_change(const struct change *change)
+/* Everything that stands in this patch ends as its request did. After a good end the answer has
+ * metadata only; what stands in the pool now is known all the same. */
+static void end_change(const struct change *change)
 {
+        bool done = change->request.end == K8S_DONE;
+
         for (size_t i = 0; i < change->count; i++) {
                 struct job *job = change->jobs[i];
 
-                for (size_t j = 0; j < job->claim_count; j++)
-                        if (job->claims[j].state == CLAIM_ENTER &&
-                            job->claims[j].pool == change->pool)
+                for (size_t j = 0; j < job->claim_count; j++) {
+                        if (!is_entering(&job->claims[j], change))
+                                continue;
+                        if (done)
+                                job->claims[j].state = CLAIM_DONE;
+                        else
                                 claim_fail_by(&job->claims[j], &change->request);
-                for (size_t j = 0; j < job->removal_count; j++)
-                        if (job->removals[j]->state == REMOVAL_ENTRY &&
-                            job->removals[j]->pool == change->pool)
+                }
+                for (size_t j = 0; j < job->removal_count; j++) {
+                        if (!is_leaving(job->removals[j], change))
+                                continue;
+                        if (done)
+                                job->removals[j]->state = REMOVAL_DONE;
+                        else
                                 removal_fail(job->removals[j], &change->request.err);
+                }
         }
 }
 
@@ -303,7 +319,7 @@ static int judge_refusal(struct batch *batch, struct change *change, struct err 
                 return r;
         pool->patch_max = change->count / 2;
         if (change->count == 1) {
-                fail_change(change);
+                end_change(change);
                 pool->patch_max = SIZE_MAX;
         }
         return 0;
@@ -317,29 +333,10 @@ static int judge_change(struct batch *batch, struct change *change, struct err *
         if (change->request.end == K8S_DONE || change->request.end == K8S_NOT_FOUND)
                 return 0; /* a pool that was removed meanwhile is made again, if anybody needs it */
         if (is_hopeless(change)) {
-                fail_change(change);
+                end_change(change);
                 return 0;
         }
         return judge_refusal(batch, change, err);
-}
-
-/* The answer has metadata only; what stands in the pool now is known all the same. */
-static void settle_change(const struct change *change)
-{
-        if (change->request.end != K8S_DONE)
-                return;
-        for (size_t i = 0; i < change->count; i++) {
-                struct job *job = change->jobs[i];
-
-                for (size_t j = 0; j < job->claim_count; j++)
-                        if (job->claims[j].state == CLAIM_ENTER &&
-                            job->claims[j].pool == change->pool)
-                                job->claims[j].state = CLAIM_DONE;
-                for (size_t j = 0; j < job->removal_count; j++)
-                        if (job->removals[j]->state == REMOVAL_ENTRY &&
-                            job->removals[j]->pool == change->pool)
-                                job->removals[j]->state = REMOVAL_DONE;
-        }
 }
 
 static int send_changes(struct batch *batch, struct change *changes, size_t count, struct err *err)
@@ -362,7 +359,8 @@ static int send_changes(struct batch *batch, struct change *changes, size_t coun
         if (r != 0)
                 return -EIO;
         for (size_t i = 0; i < count; i++)
-                settle_change(&changes[i]);
+                if (changes[i].request.end == K8S_DONE)
+                        end_change(&changes[i]);
         for (size_t i = 0; i < count && r == 0; i++)
                 r = judge_change(batch, &changes[i], err);
         return r;
@@ -427,7 +425,6 @@ static int review(struct batch *batch, struct job *const *jobs, size_t count, st
                 view_forget_pools(&batch->view);
         batch->terms = batch->lock.terms;
         r = view_fetch(&batch->view, err);
-
         for (size_t i = 0; i < count && r == 0; i++)
                 if (jobs[i]->state != JOB_DONE)
                         r = review_job(batch, jobs[i], err);
@@ -580,16 +577,8 @@ static void cancel_adds(struct job *const *jobs, size_t count)
                             jobs[j]->request->verb != REQUEST_DEL ||
                             !job_same_attachment(jobs[i]->request, jobs[j]->request))
                                 continue;
-                        jobs[i]->answer.r =
-                                err_text(&jobs[i]->answer.err, -ECANCELED, CNI_ERR_TRY_LATER,
-                                         "error at storage engine: " JOB_RELEASED);
-                        jobs[i]->state = JOB_DONE;
+                        job_cancel(jobs[i]);
                 }
-}
-
-static bool same_lease(const struct job *a, const struct job *b)
-{
-        return strcmp(a->lease ? a->lease : "", b->lease ? b->lease : "") == 0;
 }
 
 /* Takes the next jobs that can go together: of one Lease, and none about the same pod's interface
@@ -608,7 +597,8 @@ static size_t pick(struct batch *batch, struct job *const *jobs, size_t count, s
                 if (!waits && jobs[i]->state == JOB_WAITING &&
                     job_begin(jobs[i], &context, &err) < 0)
                         job_refuse(jobs[i], &context, &err);
-                if (!waits && jobs[i]->state != JOB_DONE && (n == 0 || same_lease(ret[0], jobs[i])))
+                if (!waits && jobs[i]->state != JOB_DONE &&
+                    (n == 0 || request_same_text(ret[0]->lease, jobs[i]->lease)))
                         ret[n++] = jobs[i];
         }
         return n;
@@ -638,9 +628,11 @@ void batch_run(struct batch *batch, struct job **jobs, size_t count)
         run_waves(batch, jobs, count, wave);
 }
 
-bool batch_is_released(const struct batch *batch, const struct job *job)
+bool batch_is_released(struct batch *batch, const struct job *job)
 {
-        return job->on_disk && record_is_marked(batch->records, &job->record);
+        const struct job_context context = context_of(batch);
+
+        return job_is_released(job, &context);
 }
 
 /* ---- what earlier calls have left ---- */
@@ -650,13 +642,11 @@ struct leftovers {
         const struct batch *batch;
         struct request requests[LEFTOVERS_MAX];
         size_t count, seen;
-        uint64_t random;
 };
 
 static bool is_ours(const struct batch *batch, const struct record *record)
 {
-        return strcmp(record->server, batch->kubeconfig->server) == 0 &&
-               strcmp(record->namespace, batch->kubeconfig->namespace) == 0 &&
+        return record_is_of(record, batch->kubeconfig->server, batch->kubeconfig->namespace) &&
                strcmp(record->kubeconfig, batch->node->kubeconfig) == 0;
 }
 
@@ -672,8 +662,7 @@ static int take_leftover(const struct record *record, void *context)
                 return 0;
         leftovers->seen++;
         if (place >= LEFTOVERS_MAX) {
-                leftovers->random = leftovers->random * 6364136223846793005U + 1442695040888963407U;
-                place = (size_t)((leftovers->random >> 33) % leftovers->seen);
+                place = (size_t)digest_jitter(leftovers->seen);
         }
         if (place >= LEFTOVERS_MAX)
                 return 0;
@@ -695,12 +684,8 @@ void batch_sweep(struct batch *batch)
         struct job jobs[LEFTOVERS_MAX], *list[LEFTOVERS_MAX], *wave[LEFTOVERS_MAX];
         struct err ignored;
 
-        batch->view.limits = (struct k8s_limits){
-                .deadline_ms = clock_boot_ms() + SWEEP_MS,
-                .connect_ms = SWEEP_MS,
-                .repeat_ms = SWEEP_MS,
-        };
-        if (batch->alone || digest_random(&leftovers.random, &ignored) < 0)
+        batch->view.limits = k8s_limits_within(SWEEP_MS);
+        if (batch->alone)
                 return;
         (void)record_each(batch->records, true, take_leftover, &leftovers, &ignored);
         for (size_t i = 0; i < leftovers.count; i++) {

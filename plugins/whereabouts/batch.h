@@ -40,7 +40,7 @@ void batch_run(struct batch *batch, struct job **jobs, size_t count);
 void batch_sweep(struct batch *batch);
 
 /* Whether a DEL that did not want to wait has marked the job's attachment meanwhile. */
-bool batch_is_released(const struct batch *batch, const struct job *job);
+bool batch_is_released(struct batch *batch, const struct job *job);
 
 /* Answers all jobs with one error: for who cannot even begin. DELs are remembered. */
 void batch_fail(struct batch *batch, struct job **jobs, size_t count, const struct err *why);

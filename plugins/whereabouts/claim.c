@@ -69,16 +69,14 @@ static bool is_ours(const struct pool_entry *entry, const struct request *reques
 /* The entry of the pod's interface that no other claim of this batch has. */
 static const struct pool_entry *find_entry(const struct question *question)
 {
+        const struct request *request = question->request;
         const struct claim *claim = question->claim;
-        const struct pool *pool = &claim->pool->pool;
+        const struct pool_entry *entry = NULL;
 
-        for (size_t i = 0; i < pool->count; i++) {
-                const struct pool_entry *entry = &pool->entries[i];
-
-                if (is_ours(entry, question->request) && !ip_equal(&entry->ip, &claim->given_up) &&
-                    !view_is_blocked(question->view, question->request, claim->pool, &entry->ip))
+        while ((entry = pool_find_pod(&claim->pool->pool, request->podref, request->ifname, entry)))
+                if (!view_is_lost(question->view, request, &entry->ip) &&
+                    !view_is_blocked(question->view, request, claim->pool, &entry->ip))
                         return entry;
-        }
         return NULL;
 }
 
@@ -224,8 +222,7 @@ static int judge_owner(struct claim *claim, struct view *view, const struct requ
         if (r == -ENOMEM)
                 return err_oom(err);
         if (r < 0) {
-                err_wrap(&why, "k8s answer error: overlappingrangeipreservations %s: ",
-                         claim->reservation);
+                k8s_blame_answer(answer, &why);
                 claim_fail(claim, &why);
                 return 0;
         }

@@ -13,7 +13,6 @@
 #include "report.h"
 
 #define PROGRAM    "whereabouts"
-#define TRUST      "/etc/cni-ipam.conf"
 #define OUTPUT_MAX (256U * 1024U * 1024U)
 #define LOOK_MS    30000
 #define CONNECT_MS 3000
@@ -68,7 +67,7 @@ static void cluster_done(struct cluster *cluster)
 static int cluster_open(const struct probe_files *files, struct cluster *ret, struct err *err)
 {
         _cleanup_(trust_done) struct trust trust = { 0 };
-        int r = trust_load(TRUST, &trust, err);
+        int r = trust_load(TRUST_CONF, &trust, err);
 
         if (r == 0)
                 r = probe_conf(files, &trust, &ret->node, err);

@@ -10,7 +10,6 @@
 #include "conf-reading.h"
 
 /* Milliseconds. */
-#define LEASE_DURATION 1500
 #define RENEW_DEADLINE 1000
 #define RETRY_PERIOD   500
 #define TIMING_MAX     (24 * 60 * 60 * 1000)
@@ -55,7 +54,7 @@ static int check_timings(const struct conf_node *node, struct err *err)
 
 static void default_timings(struct conf_node *node)
 {
-        node->lease_duration_ms = LEASE_DURATION;
+        node->lease_duration_ms = CONF_LEASE_DURATION_MS;
         node->renew_deadline_ms = RENEW_DEADLINE;
         node->retry_period_ms = RETRY_PERIOD;
 }

@@ -18,6 +18,9 @@
 extern const char *const conf_paths[];
 extern const size_t conf_path_count;
 
+/* leader_lease_duration when nobody gives one. */
+#define CONF_LEASE_DURATION_MS 1500
+
 enum conf_locking {
         LOCKING_LEASE,
         LOCKING_OPTIMISTIC,

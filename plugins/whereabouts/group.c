@@ -107,11 +107,7 @@ static bool is_trusted(int fd)
 
 static void pause_a_little(void)
 {
-        struct err ignored;
-        uint64_t random = 0;
-
-        (void)digest_random(&random, &ignored);
-        clock_sleep_ms(PAUSE_MIN_MS + (unsigned)(random % PAUSE_SPAN_MS));
+        clock_sleep_ms(PAUSE_MIN_MS + (unsigned)digest_jitter(PAUSE_SPAN_MS));
 }
 
 /* Waits until there is something to receive or an end. */
@@ -197,7 +193,7 @@ struct lead {
         int listener;
         struct member *members[BATCH_MAX]; /* owned */
         size_t member_count;
-        struct job *jobs[2 * BATCH_MAX];
+        struct job *jobs[BATCH_MAX];
         size_t job_count;
 };
 
@@ -272,15 +268,6 @@ static void collect(struct lead *lead)
         }
 }
 
-/* An ADD whose attachment has to go has failed, even if everything went well. */
-static void withdraw(struct member *member)
-{
-        answer_done(&member->job.answer);
-        member->withdrawn = true;
-        member->job.answer.r = err_text(&member->job.answer.err, -ECANCELED, CNI_ERR_TRY_LATER,
-                                        "error at storage engine: " JOB_RELEASED);
-}
-
 static void send_answers(struct lead *lead)
 {
         for (size_t i = 0; i < lead->member_count; i++) {
@@ -289,8 +276,10 @@ static void send_answers(struct lead *lead)
                 struct err ignored;
 
                 if (member->request.verb == REQUEST_ADD && member->job.answer.r == 0 &&
-                    batch_is_released(&lead->batch, &member->job))
-                        withdraw(member);
+                    batch_is_released(&lead->batch, &member->job)) {
+                        job_cancel(&member->job); /* even if everything went well */
+                        member->withdrawn = true;
+                }
                 buf_init(&frame, REQUEST_FRAME_MAX);
                 if (answer_encode(&member->job.answer, &frame, &ignored) == 0)
                         (void)send_frame(member->job.fd, buf_text(&frame), frame.len);

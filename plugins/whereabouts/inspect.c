@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "lease.h"
+
 /* The pools of a request's ranges, in a view of their own. */
 struct inspection {
         const struct request *request;
@@ -120,11 +122,10 @@ int inspect_server(const struct kubeconfig *kubeconfig, const struct k8s_limits 
         _cleanup_(k8s_request_done) struct k8s_request get;
         int r = k8s_new(kubeconfig, &k8s, err);
 
-        k8s_request_init(&get, K8S_GET, K8S_LEASE, "whereabouts");
+        k8s_request_init(&get, K8S_GET, K8S_LEASE, LEASE_NAME);
         if (r == 0)
                 r = k8s_run_one(k8s, &get, limits, err);
         if (r < 0 || get.end == K8S_DONE || get.end == K8S_NOT_FOUND)
                 return r;
-        *err = get.err;
-        return -EIO;
+        return k8s_error(&get, err);
 }

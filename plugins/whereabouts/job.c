@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "lease.h"
 #include "slice.h"
 
-#define LEASE_NAME "whereabouts"
+/* Why an ADD fails beside a DEL of the same attachment. */
+#define RELEASED "a DEL of the same attachment came meanwhile"
 
 void job_init(struct job *job, const struct request *request)
 {
@@ -48,11 +50,6 @@ void job_done(struct job *job)
         free(job->lease);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-        return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 bool job_same_attachment(const struct request *a, const struct request *b)
 {
         return strcmp(a->network, b->network) == 0 &&
@@ -65,7 +62,8 @@ bool job_conflicts(const struct job *a, const struct job *b)
 
         if (job_same_attachment(x, y))
                 return true;
-        if (strcmp(x->ifname, y->ifname) != 0 || !same_text(x->network_name, y->network_name))
+        if (strcmp(x->ifname, y->ifname) != 0 ||
+            !request_same_text(x->network_name, y->network_name))
                 return false;
         /* A DEL may come without the pod's name: then it may be any pod's. */
         return !x->podref || !y->podref || strcmp(x->podref, y->podref) == 0;
@@ -80,6 +78,19 @@ static void answer_error(struct job *job, const struct err *why)
         job->state = JOB_DONE;
 }
 
+void job_cancel(struct job *job)
+{
+        answer_done(&job->answer);
+        job->answer.r = err_text(&job->answer.err, -ECANCELED, CNI_ERR_TRY_LATER,
+                                 "error at storage engine: " RELEASED);
+        job->state = JOB_DONE;
+}
+
+bool job_is_released(const struct job *job, const struct job_context *context)
+{
+        return job->on_disk && record_is_marked(context->records, &job->record);
+}
+
 /* ---- the record ---- */
 
 static int copy_text(char **ret, const char *text, struct err *err)
@@ -88,14 +99,26 @@ static int copy_text(char **ret, const char *text, struct err *err)
         return text && !*ret ? err_oom(err) : 0;
 }
 
+/* A text and who gets a copy of it. */
+struct text_copy {
+        char **to;
+        const char *from; /* NULL: none */
+};
+
+static int copy_texts(const struct text_copy *texts, size_t count, struct err *err)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < count && r == 0; i++)
+                r = copy_text(texts[i].to, texts[i].from, err);
+        return r;
+}
+
 static int new_record(struct job *job, const struct job_context *context, struct err *err)
 {
         const struct request *request = job->request;
         struct record *record = &job->record;
-        const struct {
-                char **to;
-                const char *from;
-        } texts[] = {
+        const struct text_copy texts[] = {
                 { &record->network, request->network },
                 { &record->container_id, request->container_id },
                 { &record->ifname, request->ifname },
@@ -105,11 +128,8 @@ static int new_record(struct job *job, const struct job_context *context, struct
                 { &record->namespace, context->kubeconfig->namespace },
                 { &record->kubeconfig, context->node->kubeconfig },
         };
-        int r = 0;
 
-        for (size_t i = 0; i < ARRAY_SIZE(texts) && r == 0; i++)
-                r = copy_text(texts[i].to, texts[i].from, err);
-        return r;
+        return copy_texts(texts, ARRAY_SIZE(texts), err);
 }
 
 static void note_sending(struct job *job, int64_t sent_ms)
@@ -322,7 +342,6 @@ static int add_removal(struct job *job, struct view_pool *pool, const struct ip 
         struct removal **removals =
                 reallocarray(job->removals, job->removal_count + 1, sizeof(struct removal *));
         struct removal *removal = calloc(1, sizeof(*removal));
-        int r;
 
         if (removals)
                 job->removals = removals;
@@ -331,8 +350,7 @@ static int add_removal(struct job *job, struct view_pool *pool, const struct ip 
                 return err_oom(err);
         }
         removals[job->removal_count++] = removal;
-        r = removal_start(removal, pool, ip, job->request, podref, reserved, err);
-        return r;
+        return removal_start(removal, pool, ip, job->request, podref, reserved, err);
 }
 
 static bool is_planned(const struct job *job, const struct view_pool *pool, const struct ip *ip)
@@ -496,8 +514,8 @@ static int end_add(struct job *job, const struct job_context *context, struct er
         struct err ignored;
         int r = 0;
 
-        if (job->on_disk && record_is_marked(context->records, &job->record)) {
-                (void)err_text(&ignored, -ECANCELED, CNI_ERR_TRY_LATER, JOB_RELEASED);
+        if (job_is_released(job, context)) {
+                (void)err_text(&ignored, -ECANCELED, CNI_ERR_TRY_LATER, RELEASED);
                 return job_fail(job, context, &ignored, false, err);
         }
         for (size_t i = 0; i < job->claim_count && r == 0; i++) {
@@ -593,10 +611,9 @@ static void end_remembered(struct job *job, const struct job_context *context,
 
 static void end_del(struct job *job, const struct job_context *context)
 {
+        bool settled = is_settled(job);
         struct err ignored;
-        bool settled;
 
-        settled = is_settled(job);
         job->record.state = RECORD_HELD;
         if (job->unsettled) {
                 end_remembered(job, context, remember, &job->why);
@@ -696,10 +713,7 @@ void job_abandon(struct job *job, const struct job_context *context, const struc
 
 int request_of_record(const struct record *record, struct request *ret)
 {
-        const struct {
-                char **to;
-                const char *from;
-        } texts[] = {
+        const struct text_copy texts[] = {
                 { &ret->network, record->network },
                 { &ret->container_id, record->container_id },
                 { &ret->ifname, record->ifname },
@@ -707,14 +721,11 @@ int request_of_record(const struct record *record, struct request *ret)
                 { &ret->network_name, record->network_name },
         };
         struct err ignored;
-        int r = 0;
 
         ret->verb = REQUEST_DEL;
-        for (size_t i = 0; i < ARRAY_SIZE(texts) && r == 0; i++)
-                r = copy_text(texts[i].to, texts[i].from, &ignored);
         for (size_t i = 0; i < record->item_count; i++)
                 ret->overlap |= record->items[i].reservation;
-        return r;
+        return copy_texts(texts, ARRAY_SIZE(texts), &ignored);
 }
 
 void job_refuse(struct job *job, const struct job_context *context, const struct err *why)

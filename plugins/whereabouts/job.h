@@ -13,9 +13,6 @@
 /* How long after its sending a request is thought to be carried out at the latest. */
 #define JOB_SETTLED_AFTER_MS 90000
 
-/* Why an ADD fails beside a DEL of the same attachment. */
-#define JOB_RELEASED "a DEL of the same attachment came meanwhile"
-
 enum job_state {
         JOB_WAITING,
         JOB_WORKING,
@@ -90,6 +87,12 @@ void job_refuse(struct job *job, const struct job_context *context, const struct
 
 /* The DEL that a record stands for, but for its deadline. */
 int request_of_record(const struct record *record, struct request *ret);
+
+/* Ends an ADD because of a DEL of the same attachment. */
+void job_cancel(struct job *job);
+
+/* Whether a DEL that did not want to wait has marked the attachment meanwhile. */
+bool job_is_released(const struct job *job, const struct job_context *context);
 
 /* Whether the attachment had its addresses before this ADD: its failure must not cost a running
  * container what it has. */

@@ -9,7 +9,6 @@
  */
 #include "k8s.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -26,8 +25,7 @@
 struct k8s {
         struct http *http; /* owned */
         const struct kubeconfig *kubeconfig;
-        uint64_t random; /* for jitter only */
-        bool away;       /* the last request that had an end found no server */
+        bool away; /* the last request that had an end found no server */
 };
 
 static const struct {
@@ -59,9 +57,7 @@ int k8s_new(const struct kubeconfig *kubeconfig, struct k8s **ret, struct err *e
         if (!k8s)
                 return err_oom(err);
         k8s->kubeconfig = kubeconfig;
-        r = digest_random(&k8s->random, err);
-        if (r == 0)
-                r = http_new(&server, &k8s->http, err);
+        r = http_new(&server, &k8s->http, err);
         if (r < 0) {
                 k8s_free(k8s);
                 return r;
@@ -100,6 +96,23 @@ void k8s_request_done(struct k8s_request *request)
 {
         buf_done(&request->body);
         buf_done(&request->answer);
+}
+
+int k8s_error(const struct k8s_request *request, struct err *err)
+{
+        *err = request->err;
+        return -EIO;
+}
+
+void k8s_blame_answer(const struct k8s_request *request, struct err *err)
+{
+        err_wrap(err, "k8s answer error: %s %s: ", resources[request->resource].plural,
+                 request->name);
+}
+
+struct k8s_limits k8s_limits_within(int64_t ms)
+{
+        return (struct k8s_limits){ clock_boot_ms() + ms, ms, ms };
 }
 
 /* ---- one request ---- */
@@ -179,25 +192,20 @@ static int start_sending(const struct k8s *k8s, struct k8s_request *request, str
 
 /* What a Status object says. */
 struct status {
-        char *message, *reason;
-        struct details {
-                char *name, *kind;
-        } details;
+        char *message;
+        char *name; /* of the object that it is about */
 };
 
 static void status_done(struct status *status)
 {
         free(status->message);
-        free(status->reason);
-        free(status->details.name);
-        free(status->details.kind);
+        free(status->name);
 }
 
 static int decode_details(const struct json_at *at, void *dst, struct err *err)
 {
         static const struct json_field fields[] = {
-                { "name", json_decode_string, offsetof(struct details, name), JSON_PLAIN },
-                { "kind", json_decode_string, offsetof(struct details, kind), JSON_PLAIN },
+                { "name", json_decode_string, offsetof(struct status, name), JSON_PLAIN },
         };
 
         return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
@@ -220,8 +228,7 @@ static void read_status(const struct buf *answer, struct status *ret)
 {
         static const struct json_field fields[] = {
                 { "message", json_decode_string, offsetof(struct status, message), JSON_PLAIN },
-                { "reason", json_decode_string, offsetof(struct status, reason), JSON_PLAIN },
-                { "details", decode_details, offsetof(struct status, details), JSON_PLAIN },
+                { "details", decode_details, 0, JSON_PLAIN },
         };
         _cleanup_(json_freep) struct json *document = NULL;
         struct json_at top;
@@ -278,8 +285,8 @@ static void judge_refusal(struct sending *sending, enum k8s_end end, const struc
 /* A 404 for an object differs from one for a resource that the server does not have. */
 static enum k8s_end judge_not_found(const struct k8s_request *request, const struct status *status)
 {
-        bool object = request->name && status->details.name && request->verb != K8S_POST &&
-                      strcmp(status->details.name, request->name) == 0;
+        bool object = request->name && status->name && request->verb != K8S_POST &&
+                      strcmp(status->name, request->name) == 0;
 
         return object ? K8S_NOT_FOUND : K8S_REFUSED;
 }
@@ -337,7 +344,7 @@ static void judge_silence(struct sending *sending)
 }
 
 /* What the server asks for, else more from time to time, with jitter. */
-static int64_t pause_ms(struct k8s *k8s, const struct sending *sending)
+static int64_t pause_ms(const struct sending *sending)
 {
         unsigned doublings = sending->attempts < 6 ? sending->attempts : 6;
         int64_t pause = (int64_t)PAUSE_FIRST_MS << doublings;
@@ -346,13 +353,11 @@ static int64_t pause_ms(struct k8s *k8s, const struct sending *sending)
                 return sending->http.retry_after_ms;
         if (pause > PAUSE_MAX_MS)
                 pause = PAUSE_MAX_MS;
-        k8s->random = k8s->random * 6364136223846793005U + 1442695040888963407U;
-        return pause / 2 + (int64_t)((k8s->random >> 33) % (uint64_t)(pause / 2 + 1));
+        return pause / 2 + (int64_t)digest_jitter((uint64_t)(pause / 2 + 1));
 }
 
 /* Whether the request is sent again, and when. `end` says how it ends if not. */
-static bool wants_repetition(struct k8s *k8s, struct sending *sending,
-                             const struct k8s_limits *limits)
+static bool wants_repetition(struct sending *sending, const struct k8s_limits *limits)
 {
         const struct k8s_request *request = sending->request;
         int64_t end_ms = limits->deadline_ms, patience_ms;
@@ -367,7 +372,7 @@ static bool wants_repetition(struct k8s *k8s, struct sending *sending,
                 sending->away_since_ms = sending->started_ms;
         if (sending->first_ms == 0)
                 sending->first_ms = clock_boot_ms();
-        sending->not_before_ms = clock_boot_ms() + pause_ms(k8s, sending);
+        sending->not_before_ms = clock_boot_ms() + pause_ms(sending);
         if (sending->away_since_ms &&
             sending->not_before_ms >= sending->away_since_ms + limits->connect_ms)
                 return false;
@@ -392,7 +397,7 @@ static void judge(struct k8s *k8s, struct sending *sending, const struct k8s_lim
         request->answer = sending->http.answer;
         sending->http.answer = (struct buf){ 0 };
         k8s->away = request->end == K8S_AWAY;
-        if (wants_repetition(k8s, sending, limits))
+        if (wants_repetition(sending, limits))
                 request->end = K8S_PENDING;
 }
 

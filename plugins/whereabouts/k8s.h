@@ -93,6 +93,15 @@ int k8s_run(struct k8s *k8s, struct k8s_request *const *requests, size_t count,
 int k8s_run_one(struct k8s *k8s, struct k8s_request *request, const struct k8s_limits *limits,
                 struct err *err);
 
+/* Takes over the error of a request that has not ended as it should. Returns -EIO. */
+int k8s_error(const struct k8s_request *request, struct err *err);
+
+/* Puts in front of the message that it was this request's answer that makes no sense. */
+void k8s_blame_answer(const struct k8s_request *request, struct err *err);
+
+/* Limits that are all the same: nothing takes longer than this from now on. */
+struct k8s_limits k8s_limits_within(int64_t ms);
+
 static inline void k8s_freep(struct k8s **k8s)
 {
         k8s_free(*k8s);

@@ -14,6 +14,9 @@
 #include "core/buf.h"
 #include "core/json.h"
 
+/* The name of the one that everybody takes, but for those who work on a node's slice. */
+#define LEASE_NAME "whereabouts"
+
 struct lease {
         char *resource_version; /* NULL: the object does not exist */
         char *holder;           /* "": nobody */

@@ -68,18 +68,12 @@ static int keep_answer(struct lock *lock, const struct k8s_request *request, str
         int r = lease_parse(buf_text(&request->answer), request->answer.len, &lease, err);
 
         if (r < 0) {
-                err_wrap(err, "k8s answer error: leases %s: ", lock->name);
+                k8s_blame_answer(request, err);
                 return r;
         }
         lease_done(&lock->lease);
         lock->lease = lease;
         return 0;
-}
-
-static int fail(const struct k8s_request *request, struct err *err)
-{
-        *err = request->err;
-        return -EIO;
 }
 
 /* Reads the Lease; one that does not exist has no resource version. */
@@ -95,7 +89,7 @@ static int look(struct lock *lock, const struct k8s_limits *limits, struct err *
         if (get.end == K8S_DONE)
                 return keep_answer(lock, &get, err);
         if (get.end != K8S_NOT_FOUND)
-                return fail(&get, err);
+                return k8s_error(&get, err);
         lease_done(&lock->lease);
         lock->lease = (struct lease){ 0 };
         return 0;
@@ -118,7 +112,7 @@ static int write_holder(struct lock *lock, const char *holder, int64_t duration_
         if (put.end == K8S_CONFLICT || put.end == K8S_NOT_FOUND)
                 return STEP_AGAIN; /* also when it was we, in a sending whose answer was lost */
         if (put.end != K8S_DONE)
-                return fail(&put, err);
+                return k8s_error(&put, err);
         lock->renewed_ms = clock_boot_ms();
         return keep_answer(lock, &put, err);
 }
@@ -185,16 +179,12 @@ static int time_out(const struct lock *lock, struct err *err)
 static int take(struct lock *lock, const struct k8s_limits *limits, struct err *err)
 {
         struct watch watch = { .since_ms = clock_boot_ms() };
-        uint64_t random = 0;
         int r;
 
         while ((r = try_to_take(lock, &watch, limits, err)) > 0) {
-                r = digest_random(&random, err);
-                if (r < 0)
-                        return r;
                 if (clock_boot_ms() + POLL_MIN_MS + POLL_SPAN_MS >= limits->deadline_ms)
                         return time_out(lock, err);
-                clock_sleep_ms(POLL_MIN_MS + (unsigned)(random % POLL_SPAN_MS));
+                clock_sleep_ms(POLL_MIN_MS + (unsigned)digest_jitter(POLL_SPAN_MS));
         }
         lock->terms += r == 0;
         return r;

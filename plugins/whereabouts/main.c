@@ -19,7 +19,6 @@
 #define ADD_MS  100000
 #define DEL_MS  50000
 #define LOOK_MS 10000
-#define TRUST   "/etc/cni-ipam.conf"
 
 /* What every verb opens. */
 struct session {
@@ -70,7 +69,7 @@ static void open_log(const struct conf_node *node)
 static int open_session(const struct cni_call *call, enum conf_use use, struct session *ret,
                         struct err *err)
 {
-        int r = trust_load(TRUST, &ret->trust, err);
+        int r = trust_load(TRUST_CONF, &ret->trust, err);
 
         if (r == 0)
                 r = conf_read(call, use, &ret->trust, &ret->conf, err);
@@ -216,8 +215,7 @@ static int find_garbage(const struct record *record, void *context)
         struct request *requests;
 
         if (strcmp(record->network, garbage->call->name) != 0 ||
-            strcmp(record->server, kubeconfig->server) != 0 ||
-            strcmp(record->namespace, kubeconfig->namespace) != 0 ||
+            !record_is_of(record, kubeconfig->server, kubeconfig->namespace) ||
             attachments_have(garbage->valid, record->container_id, record->ifname))
                 return 0;
         requests = reallocarray(garbage->requests, garbage->count + 1, sizeof(*requests));
@@ -283,7 +281,7 @@ static int check(const struct cni_call *call, struct err *err)
 {
         _cleanup_(session_done) struct session session = SESSION_CLOSED;
         _cleanup_(result_done) struct ipam_result previous = { 0 };
-        const struct k8s_limits limits = { clock_boot_ms() + LOOK_MS, LOOK_MS, LOOK_MS };
+        const struct k8s_limits limits = k8s_limits_within(LOOK_MS);
         int r = open_session(call, CONF_RELEASE, &session, err);
 
         if (r == 0)
@@ -298,7 +296,7 @@ static int check(const struct cni_call *call, struct err *err)
 static int status(const struct cni_call *call, struct err *err)
 {
         _cleanup_(session_done) struct session session = SESSION_CLOSED;
-        const struct k8s_limits limits = { clock_boot_ms() + LOOK_MS, LOOK_MS, LOOK_MS };
+        const struct k8s_limits limits = k8s_limits_within(LOOK_MS);
         int r = open_session(call, CONF_STATUS, &session, err);
 
         if (r == 0)

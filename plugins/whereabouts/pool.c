@@ -307,9 +307,9 @@ const struct pool_entry *pool_find_ip(const struct pool *pool, const struct ip *
 }
 
 const struct pool_entry *pool_find_pod(const struct pool *pool, const char *podref,
-                                       const char *ifname)
+                                       const char *ifname, const struct pool_entry *after)
 {
-        for (size_t i = 0; i < pool->count; i++) {
+        for (size_t i = after ? (size_t)(after - pool->entries) + 1 : 0; i < pool->count; i++) {
                 const struct pool_entry *entry = &pool->entries[i];
 
                 if (podref && strcmp(entry->podref, podref) != 0)

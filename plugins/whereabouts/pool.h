@@ -59,11 +59,13 @@ int pool_list_parse(const char *text, size_t len, struct pool_list *ret, struct 
 void pool_name(struct buf *buf, const char *network_name, const char *node,
                const struct ipnet *net);
 
-/* The first entry, by address, that matches, or NULL. podref or ifname NULL matches any; an entry
- * without ifname matches only that. */
+/* The first entry of the address, or NULL. */
 const struct pool_entry *pool_find_ip(const struct pool *pool, const struct ip *ip);
+
+/* The next entry of the pod's interface behind `after` (NULL: the first), by address. podref or
+ * ifname NULL matches any; an entry without ifname matches only that. */
 const struct pool_entry *pool_find_pod(const struct pool *pool, const char *podref,
-                                       const char *ifname);
+                                       const char *ifname, const struct pool_entry *after);
 
 /* The next entry of the container behind `after` (NULL: the first). An entry without ifname
  * matches by its id alone, if the container has just that one without ifname. */

@@ -13,8 +13,6 @@
 #include "overlap.h"
 #include "pool.h"
 
-#define TRUST       "/etc/cni-ipam.conf"
-#define LEASE_NAME  "whereabouts"
 #define NOBODY      "cni-ipam-status-probe" /* the name of no object */
 #define DEADLINE_MS 15000
 #define CONNECT_MS  3000
@@ -62,7 +60,7 @@ static int note(struct probe *probe, int r, const struct err *why, struct err *e
 int probe_conf(const struct probe_files *files, const struct trust *trust, struct conf_node *ret,
                struct err *err)
 {
-        struct conf_node node = { .lease_duration_ms = 1500 };
+        struct conf_node node = { .lease_duration_ms = CONF_LEASE_DURATION_MS };
         char *kubeconfig = files->kubeconfig ? strdup(files->kubeconfig) : NULL;
         int r = files->kubeconfig && !kubeconfig ? err_oom(err) : 0;
 
@@ -96,7 +94,7 @@ static int read_files(struct probe *probe, const struct probe_files *files, stru
 {
         _cleanup_(trust_done) struct trust trust = { 0 };
         struct err why;
-        int r = trust_load(TRUST, &trust, &why);
+        int r = trust_load(TRUST_CONF, &trust, &why);
 
         if (r == 0)
                 r = probe_conf(files, &trust, &probe->node, &why);

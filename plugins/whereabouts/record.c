@@ -72,6 +72,11 @@ int record_add_item(struct record *record, const char *pool, const struct ip *ip
         return 0;
 }
 
+bool record_is_of(const struct record *record, const char *server, const char *namespace)
+{
+        return strcmp(record->server, server) == 0 && strcmp(record->namespace, namespace) == 0;
+}
+
 /* ---- text ---- */
 
 /* Whether a text may stand as an object's name in a request's path. The API server knows the whole
@@ -122,12 +127,6 @@ static int check_record(const struct record *record, struct err *err)
         return 0;
 }
 
-static void put_text(struct json_writer *w, const char *key, const char *text)
-{
-        if (text)
-                json_put_string(w, key, text);
-}
-
 static void put_item(struct json_writer *w, const struct record_item *item)
 {
         char text[IP_TEXT_MAX];
@@ -155,9 +154,9 @@ int record_encode(const struct record *record, struct buf *buf, struct err *err)
         json_put_string(&w, "network", record->network);
         json_put_string(&w, "containerID", record->container_id);
         json_put_string(&w, "ifname", record->ifname);
-        put_text(&w, "podref", record->podref);
-        put_text(&w, "networkName", record->network_name);
-        put_text(&w, "lease", record->lease);
+        json_put_given(&w, "podref", record->podref);
+        json_put_given(&w, "networkName", record->network_name);
+        json_put_given(&w, "lease", record->lease);
         json_put_string(&w, "server", record->server);
         json_put_string(&w, "namespace", record->namespace);
         json_put_string(&w, "kubeconfig", record->kubeconfig);

@@ -54,6 +54,9 @@ void record_done(struct record *record);
 int record_add_item(struct record *record, const char *pool, const struct ip *ip, bool reservation,
                     bool found, struct err *err);
 
+/* Whether it is about objects in this namespace of this server. */
+bool record_is_of(const struct record *record, const char *server, const char *namespace);
+
 /* Outcome > 0. */
 enum {
         RECORD_NONE = 1, /* no such record, none that can be decoded, or one of another version */

@@ -131,8 +131,7 @@ static int judge_owner(struct removal *removal, const struct request *request,
         if (r == -ENOMEM)
                 return err_oom(err);
         if (r < 0) {
-                err_wrap(&why, "k8s answer error: overlappingrangeipreservations %s: ",
-                         removal->reservation);
+                k8s_blame_answer(answer, &why);
                 removal_fail(removal, &why);
                 return 0;
         }

@@ -15,19 +15,12 @@
 #include "core/clock.h"
 #include "lock.h"
 
-#define LEASE_NAME "whereabouts"
 #define APART_MS   2000
 #define CHUNK      32U
 #define CONNECT_MS 3000
 #define REPEAT_MS  15000
 
 /* ---- looking ---- */
-
-static int failed(const struct k8s_request *request, struct err *err)
-{
-        *err = request->err;
-        return -EIO;
-}
 
 static int parse_lists(const struct k8s_request *pools, const struct k8s_request *reservations,
                        struct snapshot *ret, struct err *err)
@@ -36,9 +29,9 @@ static int parse_lists(const struct k8s_request *pools, const struct k8s_request
         int r;
 
         if (pools->end != K8S_DONE)
-                return failed(pools, err);
+                return k8s_error(pools, err);
         if (reservations->end != K8S_DONE)
-                return failed(reservations, err);
+                return k8s_error(reservations, err);
         r = pool_list_parse(buf_text(&pools->answer), pools->answer.len, &snapshot.pools, err);
         if (r == 0)
                 r = reservation_list_parse(buf_text(&reservations->answer),
@@ -230,7 +223,7 @@ static int find_slices(const struct audit *audit, const struct repair_way *way, 
 
                 ret[questions.items[i].about] = get->end == K8S_DONE;
                 if (get->end != K8S_DONE && get->end != K8S_NOT_FOUND)
-                        r = failed(get, err);
+                        r = k8s_error(get, err);
         }
         return r;
 }

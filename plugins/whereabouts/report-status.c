@@ -10,12 +10,6 @@
 #include "core/utf8.h"
 #include "report.h"
 
-static void put_text(struct json_writer *w, const char *key, const char *text)
-{
-        if (text && *text)
-                json_put_string(w, key, text);
-}
-
 static const char *locking_of(const struct probe *probe)
 {
         return probe->node.locking == LOCKING_OPTIMISTIC ? "optimistic" : "lease";
@@ -58,7 +52,7 @@ static void put_lease(struct json_writer *w, const struct probe *probe)
         json_begin(w, "lease", '{');
         json_put_string(w, "holder", probe->lease.holder);
         json_put_i64(w, "durationSeconds", probe->lease.duration_s);
-        put_text(w, "renewTime", probe->lease.renew_time);
+        json_put_given(w, "renewTime", probe->lease.renew_time);
         json_put_i64(w, "ageMilliseconds", probe->lease_age_ms);
         json_end(w, '}');
 }
@@ -75,7 +69,7 @@ static void put_records(struct json_writer *w, const struct probe *probe)
                 json_put_string(w, "network", record->network);
                 json_put_string(w, "containerID", record->container_id);
                 json_put_string(w, "ifname", record->ifname);
-                put_text(w, "podRef", record->podref);
+                json_put_given(w, "podRef", record->podref);
                 json_put_string(w, "state", record->adding ? "adding" : "held");
                 json_put_bool(w, "marked", record->marked);
                 json_put_string(w, "reason", record->reason);
@@ -93,11 +87,11 @@ void report_status_json(const struct probe *probe, struct buf *out)
         json_begin(&w, NULL, '{');
         json_put_i64(&w, "version", 1);
         json_put_bool(&w, "ok", probe->problems.count == 0);
-        put_text(&w, "flatFile", probe->node.flat_file);
-        put_text(&w, "kubeconfig", probe->node.kubeconfig);
-        put_text(&w, "context", probe->kubeconfig.context);
-        put_text(&w, "server", probe->kubeconfig.server);
-        put_text(&w, "namespace", probe->kubeconfig.namespace);
+        json_put_given(&w, "flatFile", probe->node.flat_file);
+        json_put_given(&w, "kubeconfig", probe->node.kubeconfig);
+        json_put_given(&w, "context", probe->kubeconfig.context);
+        json_put_given(&w, "server", probe->kubeconfig.server);
+        json_put_given(&w, "namespace", probe->kubeconfig.namespace);
         json_put_string(&w, "locking", locking_of(probe));
         json_put_bool(&w, "reachable", probe->reachable);
         if (probe->reachable) {

@@ -28,12 +28,6 @@ static int add_row(struct table *table, struct err *err, const char *const cells
         return r;
 }
 
-static void put_text(struct json_writer *w, const char *key, const char *text)
-{
-        if (text && *text)
-                json_put_string(w, key, text);
-}
-
 static const char *range_text(const struct pool *pool, char text[static IPNET_TEXT_MAX])
 {
         return pool->range.ip.family ? ipnet_format(&pool->range, text) : "";
@@ -118,9 +112,9 @@ static void put_entry(struct json_writer *w, const struct pool_entry *entry, boo
 
         json_begin(w, NULL, '{');
         json_put_string(w, "address", ip_format(&entry->ip, ip));
-        put_text(w, "podRef", entry->podref);
-        put_text(w, "containerID", entry->id);
-        put_text(w, "ifname", entry->ifname);
+        json_put_given(w, "podRef", entry->podref);
+        json_put_given(w, "containerID", entry->id);
+        json_put_given(w, "ifname", entry->ifname);
         json_put_bool(w, "reservation", reserved);
         json_end(w, '}');
 }
@@ -140,7 +134,7 @@ void report_list_json(const struct listing *listing, struct buf *out)
 
                 json_begin(&w, NULL, '{');
                 json_put_string(&w, "name", pool->name);
-                put_text(&w, "range", range_text(pool, range));
+                json_put_given(&w, "range", range_text(pool, range));
                 json_put_u64(&w, "used", fill.used);
                 json_put_u64(&w, "size", fill.size);
                 json_put_u64(&w, "free", fill.free);
@@ -353,16 +347,16 @@ static void put_finding(struct json_writer *w, const struct repair *repair)
                 w->buf->failed = sentence.failed;
         json_begin(w, NULL, '{');
         json_put_string(w, "kind", kind_names[finding->kind]);
-        put_text(w, "pool", finding->pool ? finding->pool->name : NULL);
-        put_text(w, "key", finding->key);
-        put_text(w, "address", finding->entry ? ip_format(&finding->entry->ip, ip) : NULL);
-        put_text(w, "podRef", podref_of(finding));
-        put_text(w, "containerID", finding->entry ? finding->entry->id : NULL);
-        put_text(w, "ifname", ifname_of(finding));
-        put_text(w, "reservation", finding->reservation ? finding->reservation->name : NULL);
+        json_put_given(w, "pool", finding->pool ? finding->pool->name : NULL);
+        json_put_given(w, "key", finding->key);
+        json_put_given(w, "address", finding->entry ? ip_format(&finding->entry->ip, ip) : NULL);
+        json_put_given(w, "podRef", podref_of(finding));
+        json_put_given(w, "containerID", finding->entry ? finding->entry->id : NULL);
+        json_put_given(w, "ifname", ifname_of(finding));
+        json_put_given(w, "reservation", finding->reservation ? finding->reservation->name : NULL);
         json_put_string(w, "text", buf_text(&sentence));
         json_put_string(w, "repair", repair_state(repair));
-        put_text(w, "reason", repair_reason(repair));
+        json_put_given(w, "reason", repair_reason(repair));
         json_end(w, '}');
         buf_done(&sentence);
 }

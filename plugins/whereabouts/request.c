@@ -93,6 +93,11 @@ bool request_is_prefix(const char *text)
         return inside && len <= PREFIX_MAX;
 }
 
+bool request_same_text(const char *a, const char *b)
+{
+        return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
 static int bad(struct err *err, const char *what)
 {
         return err_text(err, -EINVAL, CNI_ERR_DECODE, "%s is missing or no good", what);
@@ -169,12 +174,6 @@ static void put_net(struct json_writer *w, const char *key, const struct ipnet *
         json_put_string(w, key, ipnet_format(net, text));
 }
 
-static void put_text(struct json_writer *w, const char *key, const char *text)
-{
-        if (text)
-                json_put_string(w, key, text);
-}
-
 static void put_range(struct json_writer *w, const struct range *range)
 {
         json_begin(w, NULL, '{');
@@ -216,13 +215,13 @@ int request_encode(const struct request *request, struct buf *buf, struct err *e
         json_put_i64(&w, "version", FRAME_VERSION);
         json_put_string(&w, "verb", request->verb == REQUEST_ADD ? "ADD" : "DEL");
         json_put_i64(&w, "deadline_ms", request->deadline_ms);
-        put_text(&w, "network", request->network);
-        put_text(&w, "container_id", request->container_id);
-        put_text(&w, "ifname", request->ifname);
-        put_text(&w, "podref", request->podref);
-        put_text(&w, "network_name", request->network_name);
-        put_text(&w, "slice_pool", request->slice_pool);
-        put_text(&w, "node", request->node);
+        json_put_given(&w, "network", request->network);
+        json_put_given(&w, "container_id", request->container_id);
+        json_put_given(&w, "ifname", request->ifname);
+        json_put_given(&w, "podref", request->podref);
+        json_put_given(&w, "network_name", request->network_name);
+        json_put_given(&w, "slice_pool", request->slice_pool);
+        json_put_given(&w, "node", request->node);
         json_begin(&w, "ranges", '[');
         for (size_t i = 0; i < request->range_count; i++)
                 put_range(&w, &request->ranges[i]);

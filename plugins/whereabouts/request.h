@@ -51,6 +51,9 @@ bool request_is_podref(const char *text);
  * subdomain. */
 bool request_is_prefix(const char *text);
 
+/* Whether two texts of requests are the same; an absent one is as good as "". */
+bool request_same_text(const char *a, const char *b);
+
 /* Outcome of a DEL: what is left to do is on disk, and a later call does it. `err` says why. */
 enum {
         ANSWER_REMEMBERED = 1,

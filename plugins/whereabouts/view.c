@@ -82,19 +82,13 @@ static int take_pool(struct view_pool *pool, const struct k8s_request *request)
         struct pool parsed = { 0 };
 
         if (pool_parse(buf_text(&request->answer), request->answer.len, &parsed, &pool->err) < 0) {
-                err_wrap(&pool->err, "k8s answer error: ippools %s: ", pool->name);
+                k8s_blame_answer(request, &pool->err);
                 return -EIO;
         }
         pool_done(&pool->pool);
         pool->pool = parsed;
         pool->stale = pool->absent = false;
         return 0;
-}
-
-static int give_up(struct view_pool *pool, const struct k8s_request *request)
-{
-        pool->err = request->err;
-        return -EIO;
 }
 
 /* The answer to the GET or to the POST of a pool. A POST that came too late leaves it stale. */
@@ -105,12 +99,12 @@ static void take_answer(struct view_pool *pool, const struct k8s_request *reques
                 pool->r = take_pool(pool, request);
         } else if (request->verb == K8S_POST) {
                 if (request->end != K8S_CONFLICT)
-                        pool->r = give_up(pool, request);
+                        pool->r = k8s_error(request, &pool->err);
         } else if (request->end == K8S_NOT_FOUND) {
                 pool->absent = true;
                 pool->stale = pool->create;
         } else {
-                pool->r = give_up(pool, request);
+                pool->r = k8s_error(request, &pool->err);
         }
 }
 
@@ -258,11 +252,6 @@ void view_unblock(struct view *view, bool freed)
         view->blocked_count = kept;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-        return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 bool view_is_blocked(const struct view *view, const struct request *request,
                      const struct view_pool *pool, const struct ip *ip)
 {
@@ -274,7 +263,7 @@ bool view_is_blocked(const struct view *view, const struct request *request,
                 if (blocked->pool == pool)
                         return true;
                 if (blocked->overlap && request->overlap &&
-                    same_text(blocked->network_name, request->network_name))
+                    request_same_text(blocked->network_name, request->network_name))
                         return true;
         }
         return false;
@@ -323,8 +312,9 @@ static int ask_for_slice(struct view *view, struct view_slice *slice, struct err
         if (r < 0)
                 return r;
         if (get.end != K8S_DONE) {
-                slice->err = get.err;
-                slice->r = get.end == K8S_NOT_FOUND ? SLICE_NONE : -EIO;
+                slice->r = k8s_error(&get, &slice->err);
+                if (get.end == K8S_NOT_FOUND)
+                        slice->r = SLICE_NONE;
                 return 0;
         }
         slice->r = slice_find(buf_text(&get.answer), get.answer.len, slice->node, &slice->slice,
@@ -332,7 +322,7 @@ static int ask_for_slice(struct view *view, struct view_slice *slice, struct err
         if (slice->r == -ENOMEM)
                 return err_oom(err);
         if (slice->r < 0)
-                err_wrap(&slice->err, "k8s answer error: nodeslicepools %s: ", slice->slice_pool);
+                k8s_blame_answer(&get, &slice->err);
         return 0;
 }
 

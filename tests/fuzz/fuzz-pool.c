@@ -56,7 +56,7 @@ static void check_entry(const struct pool *pool, const struct pool_entry *entry)
                 fuzz_must(parse_i64(key, 0, INT64_MAX, &written) == 0 && written == read);
         else
                 fuzz_check_err(&err, CNI_ERR_INTERNAL);
-        fuzz_must(pool_find_pod(pool, entry->podref, entry->ifname));
+        fuzz_must(pool_find_pod(pool, entry->podref, entry->ifname, NULL));
         check_patch(pool, entry);
 }
 

@@ -517,6 +517,8 @@ START_TEST(the_layout_is_that_of_go)
         json_writer_init(&w, &buf);
         json_begin(&w, NULL, '{');
         json_put_string(&w, "a", "x");
+        json_put_given(&w, "nothing", "");
+        json_put_given(&w, "nothing", NULL);
         json_begin(&w, "empty", '{');
         json_end(&w, '}');
         json_begin(&w, "list", '[');

@@ -48,8 +48,16 @@ START_TEST(random_numbers_differ)
 }
 END_TEST
 
+START_TEST(jitter_stays_below_its_span)
+{
+        for (uint64_t span = 1; span < 50; span++)
+                ck_assert_uint_lt(digest_jitter(span), span);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
+        tcase_add_test(tests, jitter_stays_below_its_span);
         unit_add_table(tests, fields_become_a_name, rows);
         tcase_add_test(tests, random_numbers_differ);
 }

@@ -5,25 +5,9 @@
  */
 #include "pool.h"
 
-#include "unit.h"
+#include "values.h"
 
 #define META "\"metadata\":{\"name\":\"p\",\"resourceVersion\":\"104\"}"
-
-static struct ip ip(const char *text)
-{
-        struct ip ip = { 0 };
-
-        ck_assert_msg(ip_parse(text, &ip) == 0, "%s", text);
-        return ip;
-}
-
-static struct ipnet net(const char *text)
-{
-        struct ipnet net = { 0 };
-
-        ck_assert_msg(ipnet_parse(text, &net) == 0, "%s", text);
-        return net;
-}
 
 static struct pool parse(const char *text)
 {
@@ -405,8 +389,22 @@ START_TEST(an_entry_is_found_by_its_pod)
 {
         struct pool pool = make_lookup();
 
-        ck_assert_str_eq(key_of(pool_find_pod(&pool, pod_rows[_i].podref, pod_rows[_i].ifname)),
-                         pod_rows[_i].want);
+        ck_assert_str_eq(
+                key_of(pool_find_pod(&pool, pod_rows[_i].podref, pod_rows[_i].ifname, NULL)),
+                pod_rows[_i].want);
+        pool_done(&pool);
+}
+END_TEST
+
+START_TEST(the_entries_of_a_pod_are_found_one_after_the_other)
+{
+        struct pool pool = make_lookup();
+        const struct pool_entry *entry = pool_find_pod(&pool, "a/x", NULL, NULL);
+
+        ck_assert_str_eq(key_of(entry), "1");
+        entry = pool_find_pod(&pool, "a/x", NULL, entry);
+        ck_assert_str_eq(key_of(entry), "2");
+        ck_assert_ptr_null(pool_find_pod(&pool, "a/x", "net1", entry));
         pool_done(&pool);
 }
 END_TEST
@@ -450,7 +448,7 @@ START_TEST(entries_are_found_by_their_address)
         ck_assert_ptr_null(pool_find_ip(&pool, &address));
         pool_done(&pool);
         ck_assert_ptr_null(pool_find_ip(&pool, &address));
-        ck_assert_ptr_null(pool_find_pod(&pool, NULL, NULL));
+        ck_assert_ptr_null(pool_find_pod(&pool, NULL, NULL, NULL));
         ck_assert_ptr_null(pool_find_container(&pool, "c1", "net1", NULL));
 }
 END_TEST
@@ -621,6 +619,7 @@ static void add_tests(TCase *tests)
         tcase_add_test(tests, a_list_of_pools_is_read);
         tcase_add_test(tests, a_pool_of_8000_entries_is_read);
         unit_add_table(tests, an_entry_is_found_by_its_pod, pod_rows);
+        tcase_add_test(tests, the_entries_of_a_pod_are_found_one_after_the_other);
         unit_add_table(tests, entries_are_found_by_their_container, container_rows);
         tcase_add_test(tests, entries_are_found_by_their_address);
         tcase_add_test(tests, a_new_pool_has_the_body_that_upstream_sends);
