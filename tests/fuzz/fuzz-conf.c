@@ -4,30 +4,8 @@
  * stands for the variable.
  */
 #include "conf.h"
-#include "fuzz.h"
+#include "fuzz-call.h"
 #include "release.h"
-
-static const char *member_text(const struct json_at *config, const char *name)
-{
-        struct json_at at;
-        const char *text;
-        struct err err;
-
-        if (!json_member(config, name, &at) || json_text(&at, &text, &err) < 0)
-                return "";
-        return text;
-}
-
-/* One of the supported versions, as the frame makes sure. */
-static const char *version_of(const struct json_at *config)
-{
-        const char *text = member_text(config, "cniVersion");
-
-        for (size_t i = 0; i < cni_version_count; i++)
-                if (strcmp(text, cni_versions[i]) == 0)
-                        return cni_versions[i];
-        return *text ? "1.1.0" : "0.1.0";
-}
 
 static void check_sets(const struct range_set_list *sets)
 {
@@ -89,16 +67,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         _cleanup_(json_freep) struct json *document = NULL;
         _cleanup_(place_done) struct place place = { 0 };
         _cleanup_(conf_done) struct conf conf = { 0 };
-        struct cni_call call = { .container_id = "c", .netns = "/n", .ifname = "eth0" };
+        struct cni_call call;
         struct err err;
 
         if (json_parse((const char *)data, size, &document, &err) < 0)
                 return 0;
-        call.name = "n";
-        call.config.value = document;
-        call.args = member_text(&call.config, "CNI_ARGS");
-        call.version = version_of(&call.config);
-        call.version_given = *member_text(&call.config, "cniVersion") != '\0';
+        call = fuzz_call(document);
         read_attachments(&call.config);
         if (conf_read_place(&call, &place, &err) == 0)
                 fuzz_must(place.path && *place.path);

@@ -4,29 +4,7 @@
  * stands for the variable, the member `flat` for the flat file.
  */
 #include "conf.h"
-#include "fuzz.h"
-
-static const char *member_text(const struct json_at *config, const char *name)
-{
-        struct json_at at;
-        const char *text;
-        struct err err;
-
-        if (!json_member(config, name, &at) || json_text(&at, &text, &err) < 0)
-                return "";
-        return text;
-}
-
-/* One of the supported versions, as the frame makes sure. */
-static const char *version_of(const struct json_at *config)
-{
-        const char *text = member_text(config, "cniVersion");
-
-        for (size_t i = 0; i < cni_version_count; i++)
-                if (strcmp(text, cni_versions[i]) == 0)
-                        return cni_versions[i];
-        return *text ? "1.1.0" : "0.1.0";
-}
+#include "fuzz-call.h"
 
 static bool nothing_is_taken(_unused_ const struct ip *ip, _unused_ const void *context)
 {
@@ -127,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         _cleanup_(conf_done) struct conf held = { 0 };
         _cleanup_(conf_done) struct conf status = { 0 };
         _cleanup_(conf_done) struct conf released = { 0 };
-        struct cni_call call = { .container_id = "c", .netns = "/n", .ifname = "eth0" };
+        struct cni_call call;
         struct json_at flat = { 0 };
         struct err err;
         int r_add, r_status, r_release;
@@ -135,11 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (json_parse((const char *)data, size, &document, &err) < 0)
                 return 0;
         fuzz_must(json_parse("null", 4, &nothing, &err) == 0);
-        call.name = "n";
-        call.config.value = document;
-        call.args = member_text(&call.config, "CNI_ARGS");
-        call.version = version_of(&call.config);
-        call.version_given = *member_text(&call.config, "cniVersion") != '\0';
+        call = fuzz_call(document);
         if (!json_member(&call.config, "flat", &flat))
                 flat.value = nothing;
         r_add = conf_compose(&call, CONF_ADD, "/f", flat.value, &held, &err);

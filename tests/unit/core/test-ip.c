@@ -7,23 +7,7 @@
 
 #include <arpa/inet.h>
 
-#include "unit.h"
-
-static struct ip ip(const char *text)
-{
-        struct ip ip = { 0 };
-
-        ck_assert_msg(ip_parse(text, &ip) == 0, "%s", text);
-        return ip;
-}
-
-static struct ipnet net(const char *text)
-{
-        struct ipnet net = { 0 };
-
-        ck_assert_msg(ipnet_parse(text, &net) == 0, "%s", text);
-        return net;
-}
+#include "values.h"
 
 /* ip_test Parse, String, Decode; 8.1, 8.3. The canonical text; NULL: no address. T10 */
 static const struct {

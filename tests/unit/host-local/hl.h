@@ -8,45 +8,11 @@
  */
 
 #include "boot.h"
+#include "call.h"
 #include "conf.h"
 #include "store.h"
-#include "unit.h"
 
 #define HL_OTHER_BOOT "00000000-1111-2222-3333-444444444444"
-
-/* A call as the frame hands it over. */
-struct hl_call {
-        struct cni_call call;
-        struct json *document;
-        char version[32];
-};
-
-/* `config` is the whole document; its cniVersion counts. */
-static inline void hl_call(struct hl_call *ret, const char *config, const char *args)
-{
-        struct json_at at;
-        const char *version = "";
-        struct err err;
-
-        *ret = (struct hl_call){ 0 };
-        unit_assert_ok(json_parse(config, strlen(config), &ret->document, &err), &err);
-        ret->call = (struct cni_call){ .container_id = "c1",
-                                       .netns = "/some/where",
-                                       .ifname = "eth0",
-                                       .args = args,
-                                       .name = "mynet",
-                                       .config = { .value = ret->document } };
-        if (json_member(&ret->call.config, "cniVersion", &at))
-                unit_assert_ok(json_text(&at, &version, &err), &err);
-        (void)snprintf(ret->version, sizeof(ret->version), "%s", *version ? version : "0.1.0");
-        ret->call.version = ret->version;
-        ret->call.version_given = *version != '\0';
-}
-
-static inline void hl_call_done(struct hl_call *call)
-{
-        json_free(call->document);
-}
 
 /* Opens the store of a directory that is there. */
 static inline void hl_open(struct store *store, const char *dir, unsigned flags)

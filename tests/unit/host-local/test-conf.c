@@ -157,18 +157,18 @@ static const struct {
 START_TEST(a_good_configuration_is_read)
 {
         struct conf conf = { 0 };
-        struct hl_call call;
+        struct unit_call call;
         struct buf buf;
         struct err err;
 
-        hl_call(&call, good_rows[_i].config, good_rows[_i].args);
+        unit_call(&call, good_rows[_i].config, "eth0", good_rows[_i].args);
         unit_assert_ok(conf_read(&call.call, &conf, &err), &err);
         buf_init(&buf, 4000);
         describe(&conf, &buf);
         ck_assert_str_eq(buf_text(&buf), good_rows[_i].want);
         buf_done(&buf);
         conf_done(&conf);
-        hl_call_done(&call);
+        unit_call_done(&call);
 }
 END_TEST
 
@@ -389,16 +389,16 @@ static const struct {
 START_TEST(a_bad_configuration_is_told_with_its_place)
 {
         struct conf conf = { 0 };
-        struct hl_call call;
+        struct unit_call call;
         struct err err;
 
-        hl_call(&call, bad_rows[_i].config, bad_rows[_i].args);
+        unit_call(&call, bad_rows[_i].config, "eth0", bad_rows[_i].args);
         unit_assert_err(conf_read(&call.call, &conf, &err), &err, bad_rows[_i].code,
                         bad_rows[_i].msg);
         ck_assert_str_eq(err.details, bad_rows[_i].details);
         ck_assert_ptr_null(conf.place.path);
         ck_assert_ptr_null(conf.sets.items);
-        hl_call_done(&call);
+        unit_call_done(&call);
 }
 END_TEST
 
@@ -411,10 +411,10 @@ START_TEST(the_members_of_a_route_are_kept)
         struct conf conf = { 0 };
         char text[IP_TEXT_MAX];
         const struct route *routes;
-        struct hl_call call;
+        struct unit_call call;
         struct err err;
 
-        hl_call(&call, config, "");
+        unit_call(&call, config, "eth0", "");
         unit_assert_ok(conf_read(&call.call, &conf, &err), &err);
         ck_assert_uint_eq(conf.routes.count, 2);
         routes = conf.routes.items;
@@ -425,7 +425,7 @@ START_TEST(the_members_of_a_route_are_kept)
         ck_assert_uint_eq(routes[1].gw.family, IP_UNSET);
         ck_assert(routes[1].table == ROUTE_UNSET && routes[1].scope == ROUTE_UNSET);
         conf_done(&conf);
-        hl_call_done(&call);
+        unit_call_done(&call);
 }
 END_TEST
 
@@ -455,11 +455,11 @@ static const struct {
 START_TEST(the_place_needs_nothing_else)
 {
         struct place place = { 0 };
-        struct hl_call call;
+        struct unit_call call;
         struct err err;
         int r;
 
-        hl_call(&call, place_rows[_i].config, "not;=parsed");
+        unit_call(&call, place_rows[_i].config, "eth0", "not;=parsed");
         r = conf_read_place(&call.call, &place, &err);
         if (place_rows[_i].msg) {
                 unit_assert_err(r, &err, place_rows[_i].code, place_rows[_i].msg);
@@ -470,7 +470,7 @@ START_TEST(the_place_needs_nothing_else)
                 ck_assert_int_eq(place.reclaim_on_boot, place_rows[_i].reclaim);
         }
         place_done(&place);
-        hl_call_done(&call);
+        unit_call_done(&call);
 }
 END_TEST
 
@@ -481,7 +481,7 @@ static int read_many(const char *front, const char *item, size_t count, const ch
                      struct err *err)
 {
         struct conf conf = { 0 };
-        struct hl_call call;
+        struct unit_call call;
         struct buf buf;
         int r;
 
@@ -497,12 +497,12 @@ static int read_many(const char *front, const char *item, size_t count, const ch
                                 buf_putc(&buf, *p);
         }
         buf_puts(&buf, behind);
-        hl_call(&call, buf_text(&buf), "");
+        unit_call(&call, buf_text(&buf), "eth0", "");
         r = conf_read(&call.call, &conf, err);
         if (r == 0)
                 ck_assert_uint_ge(conf.sets.count, 1);
         conf_done(&conf);
-        hl_call_done(&call);
+        unit_call_done(&call);
         buf_done(&buf);
         return r;
 }

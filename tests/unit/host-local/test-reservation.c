@@ -85,7 +85,7 @@ static void put_sets(struct buf *buf, const char *sets)
 
 static void make_conf(struct conf *conf, const char *sets, const char *args)
 {
-        struct hl_call call;
+        struct unit_call call;
         struct buf buf;
         struct err err;
 
@@ -102,9 +102,9 @@ static void make_conf(struct conf *conf, const char *sets, const char *args)
                         buf_printf(&buf, "%s\"%s\"", i > 0 ? "," : "", word);
         }
         buf_puts(&buf, "]}}}");
-        hl_call(&call, buf_text(&buf), "");
+        unit_call(&call, buf_text(&buf), "eth0", "");
         unit_assert_ok(conf_read(&call.call, conf, &err), &err);
-        hl_call_done(&call);
+        unit_call_done(&call);
         buf_done(&buf);
 }
 

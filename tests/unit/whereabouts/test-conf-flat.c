@@ -4,7 +4,7 @@
  */
 #include "conf-flat.h"
 
-#include "call.h"
+#include "compose.h"
 
 /* ---- the node ---- */
 
@@ -343,7 +343,7 @@ static int read_call(const struct place *place, const char *members, const char 
                      enum conf_use use, struct conf *ret, struct err *err)
 {
         char config[2048];
-        struct wb_call call;
+        struct unit_call call;
         int r;
 
         unit_write(place->dir, "f", content);
@@ -351,9 +351,9 @@ static int read_call(const struct place *place, const char *members, const char 
                        "{" V
                        "\"ipam\":{\"type\":\"whereabouts\",\"configuration_path\":\"%s/f\"%s}}",
                        place->dir, members);
-        make_call(&call, config, POD);
+        unit_call(&call, config, "net1", POD);
         r = conf_read(&call.call, use, &place->trust, ret, err);
-        call_done(&call);
+        unit_call_done(&call);
         return r;
 }
 

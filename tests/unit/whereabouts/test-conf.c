@@ -5,7 +5,7 @@
  */
 #include "conf.h"
 
-#include "call.h"
+#include "compose.h"
 
 /* ---- what is read ---- */
 

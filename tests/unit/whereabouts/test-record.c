@@ -6,18 +6,10 @@
 
 #include <time.h>
 
-#include "unit.h"
+#include "values.h"
 
 /* SHA-256 of "net\0c1\0eth0" */
 #define NAME_1 "26026bd18b7cde682ae8b772c36d68c0d0a8a3725660b2ab706459f2e3a4d588"
-
-static struct ip ip(const char *text)
-{
-        struct ip ip = { 0 };
-
-        ck_assert_int_eq(ip_parse(text, &ip), 0);
-        return ip;
-}
 
 static char *copy(const char *text)
 {
