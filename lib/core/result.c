@@ -31,14 +31,33 @@ int text_list_add(struct text_list *list, const char *text, size_t len, struct e
         return 0;
 }
 
+static int decode_text(const struct json_at *at, void *dst, struct err *err)
+{
+        const char *text;
+        int r = json_text(at, &text, err);
+
+        return r < 0 ? r : text_list_add(dst, text, strlen(text), err);
+}
+
+int text_list_decode(const struct json_at *at, void *dst, struct err *err)
+{
+        return json_list(at, decode_text, dst, err);
+}
+
+void dns_done(struct dns *dns)
+{
+        text_list_done(&dns->nameservers);
+        text_list_done(&dns->search);
+        text_list_done(&dns->options);
+        free(dns->domain);
+        *dns = (struct dns){ 0 };
+}
+
 void result_done(struct ipam_result *result)
 {
         free(result->ips);
         free(result->routes.items);
-        text_list_done(&result->dns.nameservers);
-        text_list_done(&result->dns.search);
-        text_list_done(&result->dns.options);
-        free(result->dns.domain);
+        dns_done(&result->dns);
         *result = (struct ipam_result){ 0 };
 }
 
@@ -68,7 +87,7 @@ static enum layout layout_of(const char *version)
         return version[0] == '0' ? LAYOUT_04 : LAYOUT_1;
 }
 
-static void put_ip(struct json_writer *w, const char *key, const struct ip *ip)
+void result_put_ip(struct json_writer *w, const char *key, const struct ip *ip)
 {
         char text[IP_TEXT_MAX];
 
@@ -131,7 +150,7 @@ static void put_route(struct json_writer *w, const struct route *route, enum lay
         if (layout == LAYOUT_1)
                 put_number(w, "advmss", route->advmss, 0);
         put_cidr(w, "dst", &route->dst);
-        put_ip(w, "gw", &route->gw);
+        result_put_ip(w, "gw", &route->gw);
         if (layout != LAYOUT_02)
                 put_number(w, "mtu", route->mtu, 0);
         if (layout == LAYOUT_04)
@@ -167,6 +186,16 @@ static void put_routes(struct json_writer *w, const struct route_list *routes, u
                 json_end(w, ']');
 }
 
+void result_put_routes(struct json_writer *w, const struct route_list *routes)
+{
+        put_routes(w, routes, IP_UNSET, LAYOUT_1);
+}
+
+void result_put_dns(struct json_writer *w, const struct dns *dns)
+{
+        put_dns(w, dns, LAYOUT_1);
+}
+
 /* 0.1 and 0.2: the first address of a family, with that family's routes. */
 static bool put_family(struct json_writer *w, const struct ipam_result *result, uint8_t family)
 {
@@ -177,7 +206,7 @@ static bool put_family(struct json_writer *w, const struct ipam_result *result, 
                         continue;
                 json_begin(w, family == IP_V4 ? "ip4" : "ip6", '{');
                 put_cidr(w, "ip", &ip->address);
-                put_ip(w, "gateway", &ip->gateway);
+                result_put_ip(w, "gateway", &ip->gateway);
                 put_routes(w, &result->routes, family, LAYOUT_02);
                 json_end(w, '}');
                 return true;
@@ -197,7 +226,7 @@ static void put_ips(struct json_writer *w, const struct ipam_result *result, enu
                 if (layout == LAYOUT_04)
                         json_put_string(w, "version", ip->address.ip.family == IP_V4 ? "4" : "6");
                 put_cidr(w, "address", &ip->address);
-                put_ip(w, "gateway", &ip->gateway);
+                result_put_ip(w, "gateway", &ip->gateway);
                 json_end(w, '}');
         }
         json_end(w, ']');
@@ -293,6 +322,18 @@ int result_decode_routes(const struct json_at *at, void *dst, struct err *err)
         if (!list->items)
                 return err_oom(err);
         return json_list(at, decode_route, list, err);
+}
+
+int result_decode_dns(const struct json_at *at, void *dst, struct err *err)
+{
+        static const struct json_field fields[] = {
+                { "nameservers", text_list_decode, offsetof(struct dns, nameservers), JSON_PLAIN },
+                { "domain", json_decode_string, offsetof(struct dns, domain), JSON_PLAIN },
+                { "search", text_list_decode, offsetof(struct dns, search), JSON_PLAIN },
+                { "options", text_list_decode, offsetof(struct dns, options), JSON_PLAIN },
+        };
+
+        return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
 }
 
 /* An object with the address under `key`; anything else is passed over. */

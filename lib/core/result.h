@@ -21,6 +21,8 @@ struct text_list {
 void text_list_done(struct text_list *list);
 /* Appends a copy of `len` bytes. */
 int text_list_add(struct text_list *list, const char *text, size_t len, struct err *err);
+/* Decoder: appends the strings of a JSON list. */
+int text_list_decode(const struct json_at *at, void *dst, struct err *err);
 
 struct result_ip {
         struct ipnet address;
@@ -45,6 +47,8 @@ struct dns {
         char *domain; /* NULL or "": none */
 };
 
+void dns_done(struct dns *dns);
+
 struct ipam_result {
         struct result_ip *ips; /* owned */
         size_t ip_count;
@@ -60,8 +64,17 @@ int result_add_ip(struct ipam_result *result, const struct result_ip *ip, struct
 int result_encode(const struct ipam_result *result, const char *version, struct buf *buf,
                   struct err *err);
 
-/* Decoder for a JSON list of routes into a struct route_list. */
+/* A member with the text of an address; nothing for an unset one. */
+void result_put_ip(struct json_writer *w, const char *key, const struct ip *ip);
+
+/* Members "routes" and "dns" of the object that is being written, as in version 1.1.0: nothing for
+ * an empty one. */
+void result_put_routes(struct json_writer *w, const struct route_list *routes);
+void result_put_dns(struct json_writer *w, const struct dns *dns);
+
+/* Decoders: a JSON list of routes into an empty struct route_list, an object into a struct dns. */
 int result_decode_routes(const struct json_at *at, void *dst, struct err *err);
+int result_decode_dns(const struct json_at *at, void *dst, struct err *err);
 
 /* Decoders for the texts of addresses, into struct ip and struct ipnet; "" is an unset struct ip.
  * Their errors are "invalid IP address: TEXT" and "invalid CIDR address: TEXT"; a network's row

@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,6 +17,10 @@
 #define _unused_            __attribute__((unused))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The struct that a member is embedded in. */
+#define CONTAINER_OF(pointer, type, member) \
+        ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Gives a pointer or descriptor away: evaluates to it and leaves an empty owner behind. */
 #define TAKE_PTR(p)                         \

@@ -23,14 +23,6 @@ static void range_settings_done(struct settings_range *range)
         text_list_done(&range->excludes);
 }
 
-static void dns_done(struct dns *dns)
-{
-        text_list_done(&dns->nameservers);
-        text_list_done(&dns->search);
-        text_list_done(&dns->options);
-        free(dns->domain);
-}
-
 void settings_done(struct settings *settings)
 {
         char *const texts[] = { settings->type,       settings->network_name,
@@ -54,19 +46,6 @@ void settings_done(struct settings *settings)
 }
 
 /* ---- decoders ---- */
-
-static int decode_text_item(const struct json_at *at, void *dst, struct err *err)
-{
-        const char *text;
-        int r = json_text(at, &text, err);
-
-        return r < 0 ? r : text_list_add(dst, text, strlen(text), err);
-}
-
-static int decode_texts(const struct json_at *at, void *dst, struct err *err)
-{
-        return json_list(at, decode_text_item, dst, err);
-}
 
 /* For range_start and range_end beside `range`: what is no address counts as not given. */
 static int decode_ip_or_none(const struct json_at *at, void *dst, struct err *err)
@@ -117,18 +96,6 @@ static int decode_kubernetes(const struct json_at *at, void *dst, struct err *er
         return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
 }
 
-static int decode_dns(const struct json_at *at, void *dst, struct err *err)
-{
-        static const struct json_field fields[] = {
-                { "nameservers", decode_texts, offsetof(struct dns, nameservers), JSON_PLAIN },
-                { "domain", json_decode_string, offsetof(struct dns, domain), JSON_PLAIN },
-                { "search", decode_texts, offsetof(struct dns, search), JSON_PLAIN },
-                { "options", decode_texts, offsetof(struct dns, options), JSON_PLAIN },
-        };
-
-        return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
-}
-
 static int decode_address(const struct json_at *at, void *dst, struct err *err)
 {
         static const struct json_field fields[] = {
@@ -162,7 +129,8 @@ static int decode_range(const struct json_at *at, void *dst, struct err *err)
                 { "range_start", result_decode_ip, offsetof(struct settings_range, start),
                   JSON_PLAIN },
                 { "range_end", result_decode_ip, offsetof(struct settings_range, end), JSON_PLAIN },
-                { "exclude", decode_texts, offsetof(struct settings_range, excludes), JSON_PLAIN },
+                { "exclude", text_list_decode, offsetof(struct settings_range, excludes),
+                  JSON_PLAIN },
         };
         struct settings *settings = dst;
         struct settings_range *range = &settings->ranges[settings->range_count++];
@@ -232,11 +200,11 @@ static const struct json_field all_fields[] = {
         NAME_FIELDS,
         { "range_start", decode_ip_or_none, AT(single.start), JSON_PLAIN },
         { "range_end", decode_ip_or_none, AT(single.end), JSON_PLAIN },
-        { "exclude", decode_texts, AT(single.excludes), JSON_PLAIN },
+        { "exclude", text_list_decode, AT(single.excludes), JSON_PLAIN },
         { "ipRanges", decode_ranges, 0, JSON_PLAIN },
         { "gateway", json_decode_string, AT(gateway), JSON_PLAIN },
         { "routes", result_decode_routes, AT(routes), JSON_PLAIN },
-        { "dns", decode_dns, AT(dns), JSON_PLAIN },
+        { "dns", result_decode_dns, AT(dns), JSON_PLAIN },
         { "addresses", decode_addresses, 0, JSON_PLAIN },
         { "enable_overlapping_ranges", json_decode_bool, AT(overlap), JSON_PLAIN },
         { "log_file", json_decode_string, AT(log_file), JSON_PLAIN },

@@ -13,13 +13,6 @@ static void put_list(struct buf *buf, char letter, const struct text_list *list)
                 buf_printf(buf, "%c=%s;", letter, list->items[i]);
 }
 
-static void dns_done(struct dns *dns)
-{
-        struct ipam_result result = { .dns = *dns };
-
-        result_done(&result);
-}
-
 /* What is found: n=nameserver d=domain s=search o=option, each with a ';' behind it. */
 static void describe(const struct dns *dns, struct buf *buf)
 {
