@@ -20,6 +20,7 @@ HOST_LOCAL = pathlib.Path(
 WHEREABOUTS = pathlib.Path(
     os.environ.get("WHEREABOUTS", REPO / "build/plugins/whereabouts/whereabouts")
 )
+DHCP = pathlib.Path(os.environ.get("DHCP", REPO / "build/plugins/dhcp/dhcp"))
 CACHE = pathlib.Path(
     os.environ.get("CNI_IPAM_CACHE")
     or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "cni-ipam"
@@ -58,6 +59,16 @@ def program(env, default):
 def peer(name):
     """The Go host-local to compare with: 'v1.9.1' or 'debian'."""
     return program(*_PEERS[name])
+
+
+def dhcp():
+    """Our dhcp."""
+    return program("DHCP", DHCP)
+
+
+def dhcp_peer():
+    """The Go dhcp to compare with."""
+    return program("PEER_DHCP", CACHE / "peers/dhcp-v1.9.1/dhcp")
 
 
 class Outcome:
