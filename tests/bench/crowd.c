@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usage: crowd PROGRAM VERB CONF FIRST COUNT NODE_PID...
+ * usage: crowd PROGRAM VERB CONF FIRST COUNT PLACE...
  *
  * COUNT calls of a plugin at one moment, for the pods FIRST, FIRST + 1 and so on, spread over
- * nodes: each call enters the mount namespace of its node. Prints the milliseconds until the last
- * one had ended, their median, and how many failed. Everything but the start of the program itself
- * is done before the clock runs.
+ * places. A place is a process id, whose mount namespace the call enters: its node; or the path of
+ * a network namespace: its container. Prints the milliseconds until the last one had ended, their
+ * median, and how many failed. Everything but the start of the program itself is done before the
+ * clock runs.
  */
 #include <err.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -45,23 +47,24 @@ static void enter(const char *pid)
 }
 
 /* One call: says that it is ready, and starts when the other end of the barrier is closed. */
-static void call(char **argv, long number, const char *node, int ready, int barrier)
+static void call(char **argv, long number, const char *place, int ready, int barrier)
 {
-        char verb[64], id[64], args[128], c;
-        char *const env[] = {
-                verb, id, args, "CNI_NETNS=/none/netns", "CNI_IFNAME=net1", "CNI_PATH=/opt/cni/bin",
-                NULL
-        };
+        bool is_netns = place[0] == '/';
+        char verb[64], id[64], args[128], netns[128], c;
+        char *const env[] = { verb, id, args, netns, "CNI_IFNAME=net1", "CNI_PATH=/opt/cni/bin",
+                              NULL };
         char *const words[] = { argv[1], NULL };
 
         (void)snprintf(verb, sizeof(verb), "CNI_COMMAND=%s", argv[2]);
         (void)snprintf(id, sizeof(id), "CNI_CONTAINERID=container-%ld", number);
         (void)snprintf(args, sizeof(args), "CNI_ARGS=K8S_POD_NAMESPACE=bench;K8S_POD_NAME=pod-%ld",
                        number);
+        (void)snprintf(netns, sizeof(netns), "CNI_NETNS=%s", is_netns ? place : "/none/netns");
         redirect(STDIN_FILENO, argv[3], O_RDONLY);
         redirect(STDOUT_FILENO, "/dev/null", O_WRONLY);
         redirect(STDERR_FILENO, "/dev/null", O_WRONLY);
-        enter(node);
+        if (!is_netns)
+                enter(place);
         if (write(ready, "", 1) != 1 || read(barrier, &c, 1) != 0)
                 _exit(126);
         (void)execve(argv[1], words, env);
@@ -83,7 +86,7 @@ int main(int argc, char **argv)
         int barrier[2], ready[2], failed = 0;
 
         if (argc < 7 || count < 1 || !ms)
-                errx(2, "usage: crowd PROGRAM VERB CONF FIRST COUNT NODE_PID...");
+                errx(2, "usage: crowd PROGRAM VERB CONF FIRST COUNT PLACE...");
         if (pipe2(barrier, O_CLOEXEC) < 0 || pipe2(ready, O_CLOEXEC) < 0)
                 err(1, "pipe");
         for (long i = 0; i < count; i++) {
