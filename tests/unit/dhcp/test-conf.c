@@ -195,6 +195,8 @@ static const struct {
           PARSE "ipam.priority: must be an integer, not a string", "" },
         { "{" V "\"ipam\":{\"dns\":\"yes\"}}", "", CNI_ERR_INTERNAL,
           PARSE "ipam.dns: must be true or false, not a string", "" },
+        { "{" V "\"ipam\":{\"broadcast\":\"false\"}}", "", CNI_ERR_INTERNAL,
+          PARSE "ipam.broadcast: must be true or false, not a string", "" },
         /* upstream's */
         { "{" V "\"ipam\":{\"request\":[{\"option\":\"domain-name\"}]}}", "", CNI_ERR_INTERNAL,
           ALLOCATE "Can not parse option \"domain-name\": Can not parse option: strconv.ParseUint: "
@@ -228,10 +230,6 @@ static const struct {
         { "{" V "\"ipam\":{\"onLeaseLoss\":\"Down\"}}", "", CNI_ERR_CONFIG,
           "onLeaseLoss cannot be 'Down', only one of: deconfigure, down, keep, replace",
           "ipam.onLeaseLoss" },
-        { "{" V "\"ipam\":{\"broadcast\":\"false\"}}", "", CNI_ERR_DECODE,
-          "error obtaining socketPath: error parsing socket path conf: "
-          "ipam.broadcast: must be true or false, not a string",
-          "" },
         { "{" V "\"ipam\":{\"acd\":\"\"}}", "", CNI_ERR_CONFIG,
           "acd cannot be '', only one of: off, fast, full", "ipam.acd" },
         { "{" V "\"ipam\":{\"suppress\":[\"gateway\",\"routes\"]}}", "", CNI_ERR_CONFIG,

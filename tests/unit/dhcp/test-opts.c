@@ -17,7 +17,8 @@ struct bytes {
 static const uint8_t no_file[128], no_sname[64];
 static struct opts opts; /* what a test has read */
 
-/* Reads an area that ends where its memory does, so that a step too far is seen. */
+/* Reads an area that ends where its memory does, so that a step too far is seen; behind the values
+ * there are letters. */
 static int parse_areas(struct bytes area, const uint8_t *file, const uint8_t *sname)
 {
         uint8_t *exact = malloc(area.len > 0 ? area.len : 1);
@@ -25,6 +26,7 @@ static int parse_areas(struct bytes area, const uint8_t *file, const uint8_t *sn
 
         ck_assert_ptr_nonnull(exact);
         memcpy(exact, area.bytes, area.len);
+        memset(opts.bytes, 'x', sizeof(opts.bytes));
         r = opts_parse(exact, area.len, file, sname, &opts);
         free(exact);
         return r;
@@ -317,13 +319,21 @@ static const struct {
         struct bytes value;
         int want; /* -1: none */
 } mask_rows[] = {
-        { { B("\xff\xff\xff\0") }, 24 },   { { B("\xff\xff\xff\xff") }, 32 },
-        { { B("\xff\xff\xff\xfe") }, 31 }, { { B("\xff\xff\xff\xfc") }, 30 },
-        { { B("\xff\xff\x80\0") }, 17 },   { { B("\xff\0\0\0") }, 8 },
-        { { B("\x80\0\0\0") }, 1 },        { { B("\0\0\0\0") }, 0 },
-        { { B("\xff\0\xff\0") }, -1 },     { { B("\0\0\0\1") }, -1 },
-        { { B("\x7f\xff\xff\xff") }, -1 }, { { B("\0\0\0\xff") }, -1 }, { { B("\xff\xff\xff") }, -1 },
-        { { B("\xff\xff\xff\0\0") }, -1 }, { { B("") }, -1 },
+        { { B("\xff\xff\xff\0") }, 24 },
+        { { B("\xff\xff\xff\xff") }, 32 },
+        { { B("\xff\xff\xff\xfe") }, 31 },
+        { { B("\xff\xff\xff\xfc") }, 30 },
+        { { B("\xff\xff\x80\0") }, 17 },
+        { { B("\xff\0\0\0") }, 8 },
+        { { B("\x80\0\0\0") }, 1 },
+        { { B("\0\0\0\0") }, 0 },
+        { { B("\xff\0\xff\0") }, -1 },
+        { { B("\0\0\0\1") }, -1 },
+        { { B("\x7f\xff\xff\xff") }, -1 },
+        { { B("\0\0\0\xff") }, -1 },
+        { { B("\xff\xff\xff") }, -1 },
+        { { B("\xff\xff\xff\0\0") }, -1 },
+        { { B("") }, -1 },
 };
 
 START_TEST(a_mask_has_no_holes)
@@ -387,7 +397,9 @@ static const struct {
         { { B("a\nnameserver 10.0.0.1") }, "" },
         { { B("a\x1b[31m") }, "" },
         { { B("\x1f") }, "" },
-        { { B("a\x7f") }, "" },
+        { { B("\x7f"
+              "ab") },
+          "" },
         { { B("\xc2\x80") }, "" }, /* C1: terminals take it for a command */
         { { B("a\xc2\x9b"
               "31m") },
@@ -452,6 +464,8 @@ END_TEST
 
 /* ---- names ---- */
 
+#define A65 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static const struct {
         const char *what;
         struct bytes value;
@@ -465,7 +479,10 @@ static const struct {
           "eng.apple.com marketing.apple.com" },
         { "a pointer to a whole name", { B("\1a\0\xc0\0") }, "a a" },
         { "a pointer to a pointer", { B("\1a\0\1b\xc0\0\1c\xc0\3") }, "a b.a c.b.a" },
-        { "letters, digits, signs", { B("\5A_z-9\0") }, "A_z-9" },
+        { "letters, digits, signs",
+          { B("\x08"
+              "azAZ09-_\0") },
+          "azAZ09-_" },
         { "nothing", { B("") }, "" },
         { "the root", { B("\0") }, "" },
         { "the root behind a name", { B("\1a\0\0") }, "" },
@@ -482,10 +499,7 @@ static const struct {
         { "a pointer ahead", { B("\xc0\2\1a\0") }, "" },
         { "a pointer to the end", { B("\1a\0\xc0\x05") }, "" },
         { "a pointer beyond the end", { B("\1a\0\xff\xff") }, "" },
-        { "label type 01",
-          { B("\x41"
-              "a\0") },
-          "" },
+        { "label type 01", { B("\x41" A65 "\0") }, "" },
         { "label type 10",
           { B("\x81"
               "a\0") },
