@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "core/buf.h"
+#include "core/utf8.h"
 
 #define LINE_CEILING 8192U
 
@@ -129,6 +130,7 @@ void log_line(enum log_level level, const char *fmt, ...)
         va_end(args);
         buf_init(&line, LINE_CEILING);
         put_prefix(&line, level);
+        utf8_make_printable(text); /* names in it may be a tenant's */
         buf_puts(&line, text);
         buf_putc(&line, '\n');
         /* A log that cannot be written is no reason to fail. */

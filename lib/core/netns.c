@@ -14,13 +14,19 @@
 
 int netns_open(const char *path, int *ret_fd, struct err *err)
 {
-        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        _cleanup_(closep) int place = open(path, O_PATH | O_CLOEXEC), fd = -1;
+        char self[40];
         struct statfs fs;
 
-        if (fd < 0 || fstatfs(fd, &fs) < 0)
+        /* Opening anything else may wait, or do something. */
+        if (place < 0 || fstatfs(place, &fs) < 0)
                 return err_set(err, -errno, CNI_ERR_NETNS, "open %s", path);
         if (fs.f_type != NSFS_MAGIC)
                 return err_text(err, -EINVAL, CNI_ERR_NETNS, "%s is not a namespace", path);
+        (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", place);
+        fd = open(self, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return err_set(err, -errno, CNI_ERR_NETNS, "open %s", path);
         *ret_fd = TAKE_FD(fd);
         return 0;
 }

@@ -22,6 +22,9 @@
 /* The kernel answers within sendmsg(2). This is for what nobody thought of. */
 #define WAIT_S 2
 
+/* A link with some hundred names has long messages. */
+#define MESSAGE_MAX (64 * 1024)
+
 /* How often a list is read that changes meanwhile. */
 #define TRIES 16
 
@@ -196,12 +199,12 @@ int net_dump(struct net *net, struct request *request,
 static int open_socket(int *ret_fd)
 {
         const struct timeval wait = { .tv_sec = WAIT_S };
-        const struct sockaddr_nl local = { .nl_family =
-                                                   AF_NETLINK }; /* the kernel gives a number */
+        const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
         _cleanup_(closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
         int yes = 1;
 
-        if (fd < 0 || bind(fd, (const void *)&local, sizeof(local)) < 0 ||
+        /* Connected, so that nobody in the container can send to it. */
+        if (fd < 0 || connect(fd, (const void *)&kernel, sizeof(kernel)) < 0 ||
             setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0)
                 return -errno;
         /* Lists are of what was asked for. Before Linux 4.20 they are of everything, so what comes
@@ -238,7 +241,8 @@ int net_open(struct net **ret, struct err *err)
         if (r < 0)
                 return err_set(err, r, CNI_ERR_INTERNAL, "open netlink socket");
         TAKE_FD(fd);
-        nl_socket_disable_msg_peek(net->sock); /* 16 KiB hold any message; lists come in pieces */
+        nl_socket_disable_msg_peek(net->sock);
+        (void)nl_socket_set_msg_buf_size(net->sock, MESSAGE_MAX);
         *ret = TAKE_PTR(net);
         return 0;
 }

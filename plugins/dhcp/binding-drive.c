@@ -279,7 +279,8 @@ bool binding_perform(struct binding *b, const struct lease_step *step)
         struct err err;
         bool alive = true;
 
-        if ((step->save || step->send) && binding_is_marked(b)) {
+        if ((step->save || step->send) && step->message.type != MSG_RELEASE &&
+            binding_is_marked(b)) {
                 binding_release(b, -1, "a DEL left its mark");
                 return false;
         }
@@ -312,6 +313,10 @@ void binding_timer_due(struct loop_timer *timer, int64_t now_ms)
         }
         if (now_ms >= b->exchange.until_ms)
                 exchange_close(&b->exchange, b->all->loop);
+        if (now_ms >= b->settle_ms && binding_is_marked(b)) {
+                binding_release(b, -1, "a DEL left its mark");
+                return;
+        }
         if (now_ms >= b->settle_ms && !binding_settle(b))
                 return;
         if (now_ms >= b->look_ms && !binding_look(b))
@@ -378,7 +383,7 @@ void binding_arp_ready(struct loop_source *source, uint32_t events _unused_,
                                      &b->record.offer.address, &conflict, &err);
         if (r < 0)
                 binding_warn(b, "cannot receive", &err);
-        if (!conflict)
+        if (!conflict || b->lease.state != LEASE_PROBING)
                 return;
         binding_tell(b, LOG_LEVEL_WARNING, "the offered address is in use by another host", "");
         lease_conflict(&b->lease, binding_now(b), &step);

@@ -52,7 +52,7 @@ void binding_timer_due(struct loop_timer *timer, int64_t now_ms);
 void binding_packet_ready(struct loop_source *source, uint32_t events, int64_t now_ms);
 void binding_arp_ready(struct loop_source *source, uint32_t events, int64_t now_ms);
 
-/* A DEL came while nobody listened. */
+/* A DEL came while nobody listened, or its release has to be tried again. */
 bool binding_is_marked(const struct binding *binding);
 /* Does all that a step says. */
 bool binding_perform(struct binding *binding, const struct lease_step *step);

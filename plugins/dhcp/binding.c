@@ -15,6 +15,9 @@
 #define OVER_MAX 1024
 /* Between two looks at a link that changes. */
 #define LOOK_PAUSE_MS 100
+/* A release that is not possible at the moment is tried again after 0.2, 0.4 ... 3.2 s. */
+#define RELEASE_TRIES    5
+#define RELEASE_AGAIN_MS INT64_C(200)
 
 /* ---- what all parts need ---- */
 
@@ -117,6 +120,7 @@ void binding_end_unreleased(struct binding *b, const char *why)
         closep(&b->netns_fd);
         b->netns_fd = -1;
         b->over = true;
+        b->look_ms = b->settle_ms = INT64_MAX;
         b->record.nsid = -1;
         binding_set_error(b, why);
         binding_tell(b, LOG_LEVEL_WARNING, "not released, runs out at its server",
@@ -291,37 +295,60 @@ int binding_restore(struct bindings *all, struct record *record, struct err *err
 
 /* ---- DEL, CHECK ---- */
 
-/* Sends the RELEASE: by the descriptor if that leads to the interface, else by the path. > 0: the
- * server cannot be reached any more. */
-static int send_release(struct binding *b, int netns_fd, const struct lease_step *step,
-                        struct err *err)
+/* Visits the interface and opens what a RELEASE goes out by: through the descriptor if that leads
+ * there, else by the path. > 0: the server cannot be reached any more. */
+static int reach(struct binding *b, int netns_fd, struct err *err)
 {
+        static const struct lease_step nothing = { 0 };
         _cleanup_(visit_done) struct visit there = VISIT_NONE;
-        struct bindings *all = b->all;
+        const struct bindings *all = b->all;
         int r = VISIT_GONE;
 
         if (netns_fd >= 0)
                 r = visit_open(&b->record, all->host_prefix, netns_fd, all->net, &there, err);
         if (r != 0)
                 r = binding_visit(b, &there, err);
-        if (r == 0)
-                r = exchange_open(&b->exchange, all->loop, &there, step, err);
-        if (r == 0)
-                r = exchange_send(&b->exchange, &b->record, step, loop_now_ms(all->loop), err);
-        if (r == SOCK_LINK_DOWN)
-                (void)err_text(err, -ENETDOWN, CNI_ERR_INTERNAL, "the link is down");
-        return r;
+        return r != 0 ? r : exchange_open(&b->exchange, all->loop, &there, &nothing, err);
+}
+
+/* Something is lacking at the moment: the mark remembers the release. */
+static bool postpone(struct binding *b, const struct err *why)
+{
+        struct err err;
+
+        if (b->settle_tries >= RELEASE_TRIES)
+                return false;
+        binding_warn(b, "cannot release now, tries again", why);
+        if (state_set_mark(b->all->dirfd, &b->record.key, &err) < 0) {
+                binding_warn(b, "cannot remember it", &err);
+                return false;
+        }
+        binding_refuse(b, why);
+        b->settle_ms = loop_now_ms(b->all->loop) + (RELEASE_AGAIN_MS << b->settle_tries++);
+        binding_set_timer(b);
+        return true;
 }
 
 void binding_release(struct binding *b, int netns_fd, const char *why)
 {
+        const struct record *record = &b->record;
+        bool granted = (grant_is(&record->grant) && !record->lost) ||
+                       record->offer.address.family != IP_UNSET;
         struct lease_step step = { 0 };
         struct err err;
+        int r;
 
         if (b->over)
                 return; /* shown until the lease ends */
+        r = granted ? reach(b, netns_fd, &err) : 0;
+        if (r < 0 && postpone(b, &err))
+                return;
         lease_release(&b->lease, binding_now(b), &step);
-        if (step.send && send_release(b, netns_fd, &step, &err) != 0) {
+        if (r == 0 && step.send)
+                r = exchange_send(&b->exchange, record, &step, loop_now_ms(b->all->loop), &err);
+        if (r == SOCK_LINK_DOWN)
+                (void)err_text(&err, -ENETDOWN, CNI_ERR_INTERNAL, "the link is down");
+        if (r != 0) {
                 binding_end_unreleased(b, err.msg);
                 return;
         }

@@ -19,8 +19,9 @@
 #include "loop/sd.h"
 #include "report.h"
 
-/* How often all containers are looked at when the kernel does not tell what happens in them, and
- * the least time between two such rounds: a container can make the kernel lose events. */
+/* How often marks are looked for, and all containers looked at when the kernel does not tell what
+ * happens in them; and the least time between two such rounds: a container can make the kernel lose
+ * events. */
 #define VERIFY_MS       60000
 #define VERIFY_LEAST_MS 5000
 /* Rows of the table that are looked at in one turn, so that requests need not wait for a round. */
@@ -33,6 +34,8 @@ struct daemon {
         gid_t gid;
         int lock_fd, dir_fd, listen_fd, watch_fd;
         bool watch_all;
+        bool events_lost,
+                verify_all; /* since the last round began; what the one under way is for */
         int64_t since_real_ms;
         sigset_t signals;
         struct loop *loop;
@@ -219,7 +222,10 @@ static void on_event(void *user, const struct watch_event *event)
 
         if (event->kind != WATCH_LOST && event->nsid >= 0)
                 bindings_each(&daemon->bindings, event_each, &sighting);
-        else if (event->kind == WATCH_LOST && daemon->verify_row == 0)
+        if (event->kind != WATCH_LOST || daemon->events_lost)
+                return;
+        daemon->events_lost = true;
+        if (daemon->verify_row == 0)
                 set_timer(daemon, &daemon->verify, daemon->verified_ms + VERIFY_LEAST_MS);
 }
 
@@ -233,9 +239,14 @@ static void watch_ready(struct loop_source *source, uint32_t events _unused_,
                 warn(err.msg);
 }
 
-static void verify_each(void *user _unused_, struct binding *b)
+static void verify_each(void *user, struct binding *b)
 {
-        binding_verify(b);
+        const struct daemon *daemon = user;
+
+        if (state_is_marked(daemon->dir_fd, &b->record.key))
+                binding_release(b, -1, "a DEL left its mark");
+        else if (daemon->verify_all)
+                binding_verify(b);
 }
 
 /* One turn of a round. */
@@ -243,17 +254,20 @@ static void verify_due(struct loop_timer *timer, int64_t now_ms)
 {
         struct daemon *daemon = CONTAINER_OF(timer, struct daemon, verify);
 
-        if (daemon->verify_row == 0)
+        if (daemon->verify_row == 0) {
                 daemon->verified_ms = now_ms;
-        bindings_each_in(&daemon->bindings, daemon->verify_row, VERIFY_ROWS, verify_each, NULL);
+                daemon->verify_all = !daemon->watch_all || daemon->events_lost;
+                daemon->events_lost = false;
+        }
+        bindings_each_in(&daemon->bindings, daemon->verify_row, VERIFY_ROWS, verify_each, daemon);
         daemon->verify_row += VERIFY_ROWS;
         if (daemon->verify_row < daemon->bindings.row_count) {
                 set_timer(daemon, timer, now_ms);
                 return;
         }
         daemon->verify_row = 0;
-        if (!daemon->watch_all)
-                set_timer(daemon, timer, now_ms + VERIFY_MS);
+        set_timer(daemon, timer,
+                  daemon->verified_ms + (daemon->events_lost ? VERIFY_LEAST_MS : VERIFY_MS));
 }
 
 /* ---- the service manager ---- */
@@ -348,8 +362,6 @@ static int settle(struct daemon *daemon, struct err *err)
         r = buf_check(&path, err);
         if (r == 0 && *flags->group)
                 r = flags_group(flags->group, &daemon->gid, err);
-        if (r == 0)
-                r = write_pidfile(flags->pidfile, err);
         if (r < 0)
                 return r;
         daemon->socket_path = TAKE_PTR(path.text);
@@ -358,7 +370,9 @@ static int settle(struct daemon *daemon, struct err *err)
                 return err_text(err, -EBUSY, CNI_ERR_IO,
                                 "another dhcp daemon is already running with socket %s",
                                 daemon->socket_path);
-        return r < 0 ? r : open_socket(daemon, err);
+        if (r == 0)
+                r = open_socket(daemon, err);
+        return r < 0 ? r : write_pidfile(flags->pidfile, err);
 }
 
 static int listen_to_kernel(struct daemon *daemon, struct err *err)
@@ -377,7 +391,7 @@ static int listen_to_kernel(struct daemon *daemon, struct err *err)
         r = loop_set_signals(daemon->loop, &daemon->signals, on_signal, daemon, err);
         if (r == 0)
                 r = loop_watch(daemon->loop, &daemon->watch, daemon->watch_fd, EPOLLIN, err);
-        if (r == 0 && !daemon->watch_all)
+        if (r == 0)
                 r = loop_set_timer(daemon->loop, &daemon->verify, clock_boot_ms() + VERIFY_MS, err);
         return r;
 }

@@ -58,10 +58,14 @@ int exchange_open(struct exchange *exchange, struct loop *loop, const struct vis
         const struct link *link = &visit->link;
         int r = 0;
 
+        /* Whatever is open from here on is closed in time. */
+        exchange->until_ms = loop_now_ms(loop) + EXCHANGE_LISTEN_MS;
         if (exchange->packet_fd < 0) {
                 r = sock_open_packet(visit->netns_fd, link, &exchange->packet_fd, err);
                 if (r == 0)
                         r = loop_watch(loop, &exchange->packet, exchange->packet_fd, EPOLLIN, err);
+                if (r < 0)
+                        close_one(&exchange->packet_fd);
         }
         if (r == 0 && has_source(step) && exchange->udp_fd < 0) {
                 r = sock_open_udp(visit->netns_fd, link, &step->source, &exchange->udp_fd, err);
@@ -72,6 +76,8 @@ int exchange_open(struct exchange *exchange, struct loop *loop, const struct vis
                 r = sock_open_arp(visit->netns_fd, link, &exchange->arp_fd, err);
                 if (r == 0)
                         r = loop_watch(loop, &exchange->arp, exchange->arp_fd, EPOLLIN, err);
+                if (r < 0)
+                        close_one(&exchange->arp_fd);
         }
         return r;
 }

@@ -100,11 +100,21 @@ void lease_enter_bound_again(struct lease *lease, struct lease_now now, struct l
                 lease->resend_ms = now.boot_ms + (int64_t)(now.random % (uint64_t)(spread_ms + 1));
 }
 
+/* The interface keeps the mask that it was configured with, so the record does. */
+static void keep_mask(const struct record *record, struct grant *grant)
+{
+        if (!ip_equal(&record->grant.address.ip, &grant->address.ip) || record->withdrawn)
+                return;
+        grant->address.prefix = record->grant.address.prefix;
+        grant->broadcast = record->grant.broadcast;
+}
+
 void lease_take_grant(struct lease *lease, struct lease_now now, struct grant *grant,
                       struct lease_step *step)
 {
         struct record *record = lease->record;
 
+        keep_mask(record, grant);
         if (lease_in_use(lease)) {
                 step->outcome = LEASE_RENEWED;
                 lease->renewals++;

@@ -67,37 +67,6 @@ static int open_netns(const char *path, int *ret_fd, struct err *err)
         return r;
 }
 
-/* ---- ADD ---- */
-
-static int add(const struct cni_call *call, struct ipam_result *ret, struct err *err)
-{
-        _cleanup_(conf_done) struct conf conf = { 0 };
-        _cleanup_(trust_done) struct trust trust = { 0 };
-        _cleanup_(rpc_reply_done) struct rpc_reply reply = { 0 };
-        _cleanup_(freep) char *netns = NULL;
-        _cleanup_(closep) int fd = -1;
-        struct rpc_request request = { .op = RPC_ADD, .timeout_ms = ADD_TIMEOUT_MS };
-        int r = conf_read(call, &conf, err);
-
-        if (r == 0)
-                r = trust_load(TRUST_CONF, &trust, err);
-        if (r == 0)
-                r = open_netns(call->netns, &fd, err);
-        if (r == 0)
-                r = conf_make_absolute(call->netns, &netns, err);
-        if (r < 0)
-                return r;
-        request.key = key_of(call);
-        request.netns = netns;
-        request.profile = conf.profile;
-        r = client_ask(&trust, conf.socket, &request, fd, ADD_HELLO_MS, ADD_REPLY_MS, &reply, err);
-        if (r == 0 && !grant_is(&reply.grant))
-                r = err_text(err, -EPROTO, CNI_ERR_DECODE, "the daemon's reply has no lease");
-        if (r == 0)
-                r = grant_result(&reply.grant, &conf.profile, ret, err);
-        return daemon_error(r, ALLOCATE, err);
-}
-
 /* ---- DEL ---- */
 
 static void warn(const char *text)
@@ -140,6 +109,41 @@ static int del(const struct cni_call *call, struct err *err)
                 return daemon_error(r, RELEASE, err);
         leave_mark(&trust, conf.socket, &key, err);
         return 0;
+}
+
+/* ---- ADD ---- */
+
+static int add(const struct cni_call *call, struct ipam_result *ret, struct err *err)
+{
+        _cleanup_(conf_done) struct conf conf = { 0 };
+        _cleanup_(trust_done) struct trust trust = { 0 };
+        _cleanup_(rpc_reply_done) struct rpc_reply reply = { 0 };
+        _cleanup_(freep) char *netns = NULL;
+        _cleanup_(closep) int fd = -1;
+        struct rpc_request request = { .op = RPC_ADD, .timeout_ms = ADD_TIMEOUT_MS };
+        struct err later;
+        int r = conf_read(call, &conf, err);
+
+        if (r == 0)
+                r = trust_load(TRUST_CONF, &trust, err);
+        if (r == 0)
+                r = open_netns(call->netns, &fd, err);
+        if (r == 0)
+                r = conf_make_absolute(call->netns, &netns, err);
+        if (r < 0)
+                return r;
+        request.key = key_of(call);
+        request.netns = netns;
+        request.profile = conf.profile;
+        r = client_ask(&trust, conf.socket, &request, fd, ADD_HELLO_MS, ADD_REPLY_MS, &reply, err);
+        if (r == 0 && !grant_is(&reply.grant))
+                r = err_text(err, -EPROTO, CNI_ERR_DECODE, "the daemon's reply has no lease");
+        if (r != 0)
+                return daemon_error(r, ALLOCATE, err);
+        r = grant_result(&reply.grant, &conf.profile, ret, err);
+        if (r < 0 && del(call, &later) < 0) /* the daemon believes that all went well */
+                warn(later.msg);
+        return r;
 }
 
 static int undo(const struct cni_call *call, _unused_ const struct ipam_result *result,

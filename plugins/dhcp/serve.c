@@ -46,9 +46,11 @@ struct connection {
         bool greeted;
         bool called;       /* the handler knows it */
         bool must_confirm; /* an ADD that succeeded */
+        bool garbled;      /* an ADD that succeeded, and whose reply could not be composed */
         bool done;
         struct buf in, out; /* what has come; what goes */
         size_t sent;        /* of `out` */
+        size_t heard;       /* of RPC_DONE */
 };
 
 struct serve {
@@ -146,7 +148,7 @@ static void flush(struct connection *c)
                         return;
         }
         if (!c->must_confirm) {
-                finish(c, true);
+                finish(c, !c->garbled);
                 return;
         }
         c->phase = PHASE_CONFIRM;
@@ -195,10 +197,12 @@ void serve_reply(struct serve_call *call, const struct rpc_reply *reply)
                 return; /* nobody is there any more */
         assert(c->phase == PHASE_HANDLER);
         c->must_confirm = c->request.op == RPC_ADD && reply->code == 0;
-        if (rpc_encode_reply(reply, &c->out, &err) < 0)
+        if (rpc_encode_reply(reply, &c->out, &err) < 0) {
+                c->garbled = c->must_confirm;
                 reply_error(c, &err);
-        else
+        } else {
                 begin_reply(c);
+        }
 }
 
 void serve_refuse(struct serve_call *call, const struct err *err)
@@ -349,15 +353,22 @@ static void on_early_bytes(struct connection *c)
         finish(c, false);
 }
 
+/* Needs no memory: a lease that the plugin has confirmed must not be taken back for the lack of it.
+ */
 static void on_confirmation(struct connection *c)
 {
-        const size_t len = strlen(RPC_DONE);
+        const size_t left = strlen(RPC_DONE) - c->heard;
+        char block[sizeof(RPC_DONE)];
+        ssize_t n = receive(c, block, sizeof(block));
 
-        if (!receive_more(c))
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
-        if (c->in.len > len || memcmp(c->in.text, RPC_DONE, c->in.len) != 0)
+        if (n <= 0 || (size_t)n > left || memcmp(block, RPC_DONE + c->heard, (size_t)n) != 0) {
                 finish(c, false);
-        else if (c->in.len == len)
+                return;
+        }
+        c->heard += (size_t)n;
+        if (c->heard == strlen(RPC_DONE))
                 finish(c, true);
 }
 

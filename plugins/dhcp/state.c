@@ -208,6 +208,16 @@ bool state_is_marked(int dirfd, const struct key *key)
         return exists(dirfd, key_name(key, name), mark_suffix);
 }
 
+int state_set_mark(int dirfd, const struct key *key, struct err *err)
+{
+        _cleanup_(closep) int mark = -1;
+        char name[KEY_NAME_MAX], file[FILE_NAME_MAX];
+
+        file_name(key_name(key, name), mark_suffix, file);
+        mark = openat(dirfd, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+        return mark < 0 ? err_set(err, -errno, CNI_ERR_IO, "create %s", file) : 0;
+}
+
 /* A tenant's configuration names the socket: it must not make files in other programs' places. */
 static bool had_daemon(int dirfd)
 {
@@ -221,8 +231,7 @@ int state_mark(const struct trust *trust, const char *socket_path, const struct 
                struct err *err)
 {
         _cleanup_(place_done) struct place place = { 0 };
-        _cleanup_(closep) int parent = -1, dirfd = -1, mark = -1;
-        char name[KEY_NAME_MAX], file[FILE_NAME_MAX];
+        _cleanup_(closep) int parent = -1, dirfd = -1;
         int r = find_place(socket_path, &place, err);
 
         if (r == 0)
@@ -233,11 +242,10 @@ int state_mark(const struct trust *trust, const char *socket_path, const struct 
                 return STATE_NONE;
         if (r < 0)
                 return r;
-        file_name(key_name(key, name), mark_suffix, file);
-        mark = openat(dirfd, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-        if (mark < 0)
-                return err_set(err, -errno, CNI_ERR_IO, "create %s/%s", place.path, file);
-        return 0;
+        r = state_set_mark(dirfd, key, err);
+        if (r < 0)
+                err_wrap(err, "%s: ", place.path);
+        return r;
 }
 
 /* ---- all of them ---- */

@@ -29,6 +29,7 @@ int state_save(int dirfd, const struct record *record, const char *boot_id, stru
  * nothing, a record alone would live again. */
 int state_remove(int dirfd, const struct key *key, struct err *err);
 bool state_is_marked(int dirfd, const struct key *key);
+int state_set_mark(int dirfd, const struct key *key, struct err *err);
 
 /* For a DEL without daemon: marks the attachment in SOCKET.d. The directory that the socket lies in
  * must pass the trust walk. STATE_NONE: no daemon has ever been there, so nothing is to be marked.

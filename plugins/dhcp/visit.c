@@ -63,7 +63,8 @@ static int enter(const struct record *record, const char *prefix, int netns_fd, 
                 r = visit_open_path(prefix, record->netns, &visit->opened, err);
                 visit->netns_fd = visit->opened;
         }
-        if (r == -ENOENT || r == -ENOTDIR || r == -EINVAL) {
+        /* What is left of a namespace's file when its mount is gone has no mode. */
+        if (r == -ENOENT || r == -ENOTDIR || r == -EINVAL || r == -EACCES) {
                 int gone = find_gone(record, own, err);
 
                 return gone > 0 ? gone : r;

@@ -306,7 +306,8 @@ class Segment(Namespace):
         self._lab = lab
         self.bridge, self.address, self.mac = "br0", address.split("/")[0], "02:00:00:00:00:01"
         # A bridge without a port has no carrier, and some servers want one at their start.
-        self.ip("link", "add", "br0", "address", self.mac, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+        self.ip("link", "add", "br0", "address", self.mac, "type", "bridge", "forward_delay", "0",
+                "mcast_snooping", "0")
         self.ip("link", "add", "port0", "type", "veth", "peer", "name", "end0")
         for name in ("port0", "end0", "br0"):
             self.ip("link", "set", name, *(("master", "br0") if name == "port0" else ()), "up")
@@ -384,9 +385,14 @@ class Daemon:
         return self
 
     def answers(self):
+        """Whether it listens. It has closed its end of the connection, too, when this returns."""
         with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(15)
             with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
                 probe.connect(os.fspath(self.socket))
+                probe.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionResetError):
+                    probe.recv(1)
                 return True
         return False
 

@@ -6,10 +6,12 @@ One container is used by both programs, one after the other, so that its hardwar
 identifier, and with them the address it gets, are the same.
 """
 
+import random
+
 import pytest
 
 import wire
-from harness import VERSIONS
+from harness import FULL, SEED, VERSIONS
 from scripted import Plain, Scripted
 from wire import route
 
@@ -84,6 +86,69 @@ def test_the_result_is_the_go_programs_in_all_versions(lab, segment, name):
         ours, go = outcomes
         assert go.rc == 0, go
         assert (ours.rc, ours.out) == (go.rc, go.out), version
+
+
+def some_address(rand):
+    return f"{rand.randrange(1, 224)}.{rand.randrange(256)}.{rand.randrange(256)}.{rand.randrange(1, 255)}"
+
+
+def some_classless(rand):
+    """Option 121: entries without bits behind their prefixes, and now and then an end that is wrong."""
+    value = b""
+    for _ in range(rand.randrange(6)):
+        bits = rand.randrange(33)
+        net = wire.number(some_address(rand)) >> (32 - bits) << (32 - bits)
+        gateway = rand.choice(["0.0.0.0", "10.66.0.9", some_address(rand)])
+        value += route(f"{wire.ip_text(wire.u32(net))}/{bits}", gateway)
+    if rand.random() < 0.2:
+        value = value[: rand.randrange(len(value) + 1)]
+    return value + (bytes((rand.randrange(33, 256),)) if rand.random() < 0.2 else b"")
+
+
+def some_static(rand):
+    """Option 33: networks by class, and now and then bytes too many."""
+    value = b""
+    for _ in range(rand.randrange(4)):
+        first = rand.randrange(1, 224)
+        size = 1 if first < 128 else 2 if first < 192 else 3
+        net = ".".join([str(first), *(str(rand.randrange(256)) for _ in range(size - 1)), *["0"] * (4 - size)])
+        value += wire.ip(net) + wire.ip(some_address(rand))
+    return value + rand.randbytes(rand.choice((0, 0, 0, 1, 4, 7)))
+
+
+def some_reply(rand):
+    """(settings of a server, members of ipam)"""
+    more = [(code, value(rand)) for code, value in ((121, some_classless), (33, some_static)) if rand.random() < 0.5]
+    others = [code for code in (6, 15, 26, 28, 119, 43, 224) if rand.random() < 0.2]
+    more += [(code, rand.randbytes(rand.randrange(1, 12))) for code in others]
+    if rand.random() < 0.3:
+        routers = b"".join(wire.ip(some_address(rand)) for _ in range(rand.randrange(3)))
+        more.append((3, routers + bytes(rand.choice((0, 2)))))
+    rand.shuffle(more)
+    bits = rand.randrange(1, 25)
+    settings = {"mask": wire.ip_text(wire.u32((1 << 32) - (1 << (32 - bits)))), "more": more,
+                "lease": rand.choice((None, 60, 86400, wire.FOREVER)), "router": None}
+    if 3 not in dict(more) and rand.random() < 0.7:
+        settings["router"] = some_address(rand)
+    return settings, rand.choice(({}, {"priority": rand.randrange(-3, 1000)}))
+
+
+def test_what_servers_may_say_gives_the_go_programs_results(lab, segment):
+    rand, plain = random.Random(SEED), Plain(segment)
+    lab.server(Scripted, segment, behave=plain)
+    container = segment.container()
+    daemons = [lab.daemon(kind, ("-timeout", "1s", "-resendtimeout", "4s")).start() for kind in ("ours", "go")]
+    for turn in range(2000 if FULL else 100):
+        settings, ipam = some_reply(rand)
+        for name, value in settings.items():
+            setattr(plain, name, value)
+        version, outcomes = rand.choice(VERSIONS), []
+        for daemon in daemons:
+            config = daemon.config(version, **ipam)
+            outcomes.append(daemon.call("ADD", container, config))
+            daemon.delete(container, config)
+        ours, go = outcomes
+        assert go.rc == 0 and (ours.rc, ours.out) == (go.rc, go.out), (SEED, turn, version, ipam, settings)
 
 
 # What the Go program makes of these no kernel takes, or it does not know them: (more options, routes)

@@ -76,7 +76,8 @@ static const struct {
           "," VERSION "}",
           "{" VERSION "," BOOT_ID "," KEY
           ",\"netns\":\"/x\",\"cookie\":0,\"nsid\":-1,\"ifindex\":1,"
-          "\"hardwareType\":0,\"hardware\":\"\"," EMPTY_PROFILE ",\"lost\":false,\"withdrawn\":false," ROUTES "}\n" },
+          "\"hardwareType\":0,\"hardware\":\"\"," EMPTY_PROFILE
+          ",\"lost\":false,\"withdrawn\":false," ROUTES "}\n" },
 };
 
 START_TEST(what_is_read_is_written)
