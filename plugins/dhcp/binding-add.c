@@ -109,8 +109,8 @@ static int identify(struct binding *b, struct serve_call *call, struct link *ret
         if (r == 0)
                 r = link_get(net, record->key.ifname, ret, err);
         if (r == LINK_ABSENT)
-                r = err_text(err, -ENODEV, CNI_ERR_INTERNAL,
-                             "error looking up \"%s\": Link not found", record->key.ifname);
+                return err_text(err, -ENODEV, CNI_ERR_INTERNAL,
+                                "error looking up \"%s\": Link not found", record->key.ifname);
         if (r < 0)
                 return r;
         record->cookie = net_cookie(net);
@@ -141,7 +141,7 @@ static int begin(struct bindings *all, struct serve_call *call, struct err *err)
         struct lease_step step = { 0 };
         int64_t timeout_ms = call->request->timeout_ms;
         struct binding *b;
-        struct link link;
+        struct link link = { 0 };
         int r;
 
         if (!fresh)

@@ -87,15 +87,15 @@ static void on_check(struct daemon *daemon, struct serve_call *call)
         const struct binding *b = bindings_find(&daemon->bindings, &call->request->key);
         struct rpc_reply reply = { 0 };
         struct err err;
-        int r;
 
-        if (!b)
-                r = err_text(&err, -ENOENT, CNI_ERR_INTERNAL,
-                             "there is no lease for %s of container %s", call->request->key.ifname,
-                             call->request->key.container_id);
-        else
-                r = binding_check(b, &err);
-        if (r < 0) {
+        if (!b) {
+                (void)err_text(&err, -ENOENT, CNI_ERR_INTERNAL,
+                               "there is no lease for %s of container %s",
+                               call->request->key.ifname, call->request->key.container_id);
+                serve_refuse(call, &err);
+                return;
+        }
+        if (binding_check(b, &err) < 0) {
                 serve_refuse(call, &err);
                 return;
         }

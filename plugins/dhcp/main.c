@@ -17,6 +17,7 @@
 #include "core/netns.h"
 #include "daemon.h"
 #include "report.h"
+#include "sock.h"
 #include "state.h"
 
 /* Runtimes give an ADD four minutes. The daemon gives up before we do, because it knows why. */
@@ -180,19 +181,9 @@ static int check_previous(const struct cni_call *call, const struct grant *grant
 static int open_net(const char *path, struct net **ret, struct err *err)
 {
         _cleanup_(closep) int fd = -1;
-        struct err left;
-        int previous, r = netns_open(path, &fd, err);
+        int r = netns_open(path, &fd, err);
 
-        if (r == 0)
-                r = netns_enter(fd, &previous, err);
-        if (r < 0)
-                return r;
-        r = net_open(ret, err);
-        if (netns_leave(previous, &left) < 0 && r == 0) {
-                *err = left;
-                r = -EPERM;
-        }
-        return r;
+        return r < 0 ? r : sock_open_net(fd, ret, err);
 }
 
 static int check_interface(const struct cni_call *call, const struct grant *grant, struct err *err)

@@ -38,7 +38,7 @@ static int check(const struct record *record, struct err *err)
                 return no_sense(err, "network");
         if (cni_check_ifname(key->ifname, &unused) < 0)
                 return no_sense(err, "ifname");
-        if (*record->netns && *record->netns != '/')
+        if (!record->netns || (*record->netns && *record->netns != '/'))
                 return no_sense(err, "netns");
         if (record->nsid < -1)
                 return no_sense(err, "nsid");

@@ -363,7 +363,7 @@ static void on_confirmation(struct connection *c)
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
-        if (n <= 0 || (size_t)n > left || memcmp(block, RPC_DONE + c->heard, (size_t)n) != 0) {
+        if (n <= 0 || (size_t)n > left || memcmp(block, &RPC_DONE[c->heard], (size_t)n) != 0) {
                 finish(c, false);
                 return;
         }

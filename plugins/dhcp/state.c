@@ -82,8 +82,10 @@ static int find_place(const char *socket_path, struct place *ret, struct err *er
         struct place place = { malloc(size), NULL, NULL };
         const char *slash;
 
-        if (!place.path)
-                return err_oom(err);
+        if (!place.path) {
+                (void)err_oom(err);
+                return -ENOMEM;
+        }
         (void)snprintf(place.path, size, "%s%s", socket_path, STATE_SUFFIX);
         slash = strrchr(place.path, '/');
         place.name = slash ? slash + 1 : place.path;
@@ -93,7 +95,8 @@ static int find_place(const char *socket_path, struct place *ret, struct err *er
                 place.parent = strdup(slash ? "/" : ".");
         if (!place.parent) {
                 place_done(&place);
-                return err_oom(err);
+                (void)err_oom(err);
+                return -ENOMEM;
         }
         *ret = place;
         return 0;

@@ -250,7 +250,7 @@ class Life(Scene):
         try:
             self.run(number)
         except Exception as error:
-            raise AssertionError(f"allocation {number}: {error!r}\n{self.daemon.log[-2000:]}") from error
+            raise AssertionError(f"allocation {number}: {str(error)[:400]}\n{self.daemon.log[-1000:]}") from error
         finally:
             if self.daemon.running:
                 self.daemon.kill()
