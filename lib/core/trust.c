@@ -25,6 +25,7 @@ static const char *const built_in_roots[] = {
         "/opt/cni",
         "/run/cni",
         "/var/lib/cni",
+        "/var/run/cni",
         "/var/run/multus",
         "/var/lib/rancher/k3s/agent/etc",
         "/var/lib/rancher/rke2/agent/etc",

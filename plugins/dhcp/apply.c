@@ -26,6 +26,61 @@ static struct address address_of(const struct record *record, int64_t now_ms)
         return address;
 }
 
+/* A route of a result as one of the kernel's. */
+static struct link_route route_of(const struct record *record, const struct route *route)
+{
+        const struct ip zero = { IP_V4, { 0 } };
+        bool by_gateway = route->gw.family == IP_V4 && !ip_equal(&route->gw, &zero);
+        int64_t priority = record->profile.priority;
+        uint32_t metric = priority > 0 && priority <= UINT32_MAX ? (uint32_t)priority : 0;
+
+        return (struct link_route){
+                .dst = route->dst,
+                .gw = by_gateway ? route->gw : (struct ip){ 0 },
+                .table = RT_TABLE_MAIN,
+                .metric = metric,
+                .scope = by_gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+                .protocol = RTPROT_BOOT,
+                .type = RTN_UNICAST,
+        };
+}
+
+static bool is_wanted(const struct record *record, const struct route *route)
+{
+        return !record->profile.suppress_gateway || !grant_is_default_route(&route->dst);
+}
+
+static int add_granted_routes(struct net *net, const struct record *record, struct err *err)
+{
+        const struct route_list *routes = &record->grant.routes;
+        int r = 0;
+
+        for (size_t i = 0; i < routes->count && r == 0; i++) {
+                const struct link_route route = route_of(record, &routes->items[i]);
+
+                if (is_wanted(record, &routes->items[i]))
+                        r = link_add_route(net, record->ifindex, &route, err);
+        }
+        return r;
+}
+
+/* Those that came with the lease, where nobody knows what was there. */
+static int remember_granted(struct record *record, struct err *err)
+{
+        const struct route_list *granted = &record->grant.routes;
+        struct link_routes *routes = &record->routes;
+
+        if (granted->count == 0)
+                return 0;
+        routes->items = calloc(granted->count, sizeof(*routes->items));
+        if (!routes->items)
+                return err_oom(err);
+        for (size_t i = 0; i < granted->count; i++)
+                if (is_wanted(record, &granted->items[i]))
+                        routes->items[routes->count++] = route_of(record, &granted->items[i]);
+        return 0;
+}
+
 int apply_withdraw(struct net *net, struct record *record, struct err *err)
 {
         _cleanup_(link_routes_done) struct link_routes routes = { 0 };
@@ -48,11 +103,11 @@ int apply_withdraw(struct net *net, struct record *record, struct err *err)
                 listed = err_text(err, -E2BIG, CNI_ERR_INTERNAL,
                                   "only %d of its routes are remembered", ROUTES_KEPT);
         }
-        if (r == 0) { /* else it was gone already, and its routes with it */
-                link_routes_done(&record->routes);
-                record->routes = routes;
-                routes = (struct link_routes){ 0 };
-        }
+        link_routes_done(&record->routes);
+        if (r == LINK_ABSENT || (listed < 0 && routes.count == 0)) /* they have gone before */
+                return remember_granted(record, err) < 0 ? -ENOMEM : listed;
+        record->routes = routes;
+        routes = (struct link_routes){ 0 };
         return listed;
 }
 
@@ -75,39 +130,6 @@ static int add_routes(struct net *net, int ifindex, const struct link_routes *ro
                                 result = r;
                 }
         return result;
-}
-
-/* A route of a result as one of the kernel's. */
-static struct link_route route_of(const struct record *record, const struct route *route)
-{
-        const struct ip zero = { IP_V4, { 0 } };
-        bool by_gateway = route->gw.family == IP_V4 && !ip_equal(&route->gw, &zero);
-        int64_t priority = record->profile.priority;
-        uint32_t metric = priority > 0 && priority <= UINT32_MAX ? (uint32_t)priority : 0;
-
-        return (struct link_route){
-                .dst = route->dst,
-                .gw = by_gateway ? route->gw : (struct ip){ 0 },
-                .table = RT_TABLE_MAIN,
-                .metric = metric,
-                .scope = by_gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
-                .protocol = RTPROT_BOOT,
-                .type = RTN_UNICAST,
-        };
-}
-
-static int add_granted_routes(struct net *net, const struct record *record, struct err *err)
-{
-        const struct route_list *routes = &record->grant.routes;
-        int r = 0;
-
-        for (size_t i = 0; i < routes->count && r == 0; i++) {
-                const struct link_route route = route_of(record, &routes->items[i]);
-
-                if (!record->profile.suppress_gateway || !grant_is_default_route(&route.dst))
-                        r = link_add_route(net, record->ifindex, &route, err);
-        }
-        return r;
 }
 
 /* Who takes other addresses over gets the routes that came with this one. Those of somebody else

@@ -50,7 +50,7 @@ static int check_limits(const struct bindings *all, const struct key *key, struc
                                 "%d ADDs are under way already, try again later", ADDING_MAX);
         for (size_t i = 0; i < all->row_count; i++)
                 for (const struct binding *b = all->rows[i]; b; b = b->next)
-                        count += !strcmp(b->record.key.network, key->network);
+                        count += !b->over && !strcmp(b->record.key.network, key->network);
         if (count >= all->max_leases)
                 return err_text(err, -ENOSPC, CNI_ERR_INTERNAL,
                                 "network %s has %" PRIu64

@@ -176,6 +176,7 @@ bool binding_settle(struct binding *b)
                  settle))
                 return false;
         if (!is_unsettled(b)) {
+                b->settle_tries = 0;
                 b->configured = !b->record.lost;
                 return true;
         }
@@ -229,6 +230,8 @@ static bool fail(struct binding *b)
 
         buf_init(&seen, sizeof(err.details) - 1);
         lease_describe(&b->lease, &seen);
+        if (b->last_error[0])
+                buf_printf(&seen, "; %s", b->last_error);
         (void)err_text(&err, -ETIMEDOUT, CNI_ERR_INTERNAL, "%s",
                        b->lease.failure == LEASE_NO_MASK
                                ? "DHCP option Subnet Mask not found in DHCPACK"

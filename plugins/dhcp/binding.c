@@ -15,6 +15,8 @@
 #define OVER_MAX 1024
 /* Between two looks at a link that changes. */
 #define LOOK_PAUSE_MS 100
+/* When one was not possible. */
+#define LOOK_AGAIN_MS 1000
 /* A release that is not possible at the moment is tried again after 0.2, 0.4 ... 3.2 s. */
 #define RELEASE_TRIES    5
 #define RELEASE_AGAIN_MS INT64_C(200)
@@ -37,8 +39,12 @@ void binding_set_error(struct binding *b, const char *text)
 
 void binding_warn(struct binding *b, const char *what, const struct err *err)
 {
+        char former[sizeof(b->last_error)];
+
+        memcpy(former, b->last_error, sizeof(former));
         binding_set_error(b, err->msg);
-        binding_tell(b, LOG_LEVEL_WARNING, what, err->msg);
+        if (strcmp(former, b->last_error) != 0) /* what goes on and on is told once */
+                binding_tell(b, LOG_LEVEL_WARNING, what, err->msg);
 }
 
 struct lease_now binding_now(const struct binding *b)
@@ -96,9 +102,8 @@ void binding_set_timer(struct binding *b)
                 due_ms = b->settle_ms;
         if (b->look_ms < due_ms)
                 due_ms = b->look_ms;
-        if (due_ms == INT64_MAX)
-                loop_cancel_timer(b->all->loop, &b->timer);
-        else if (loop_set_timer(b->all->loop, &b->timer, due_ms, &err) < 0)
+        /* Never not set: moving a timer needs no memory. */
+        if (loop_set_timer(b->all->loop, &b->timer, due_ms, &err) < 0)
                 binding_warn(b, "no timer", &err);
 }
 
@@ -159,15 +164,20 @@ static void see_link(struct binding *b)
 static void see_netns_gone(struct binding *b)
 {
         _cleanup_(visit_done) struct visit there = VISIT_NONE;
+        int nsid = b->record.nsid, r;
         struct err err;
-        int r;
 
         b->record.nsid = -1;
         r = binding_visit(b, &there, &err);
-        if (r > 0)
+        if (r > 0) {
                 binding_end_unreleased(b, err.msg);
-        else if (r < 0 || link_name_netns(b->all->net, there.netns_fd, &b->record.nsid, &err) != 0)
-                binding_warn(b, "cannot look at the interface", &err);
+                return;
+        }
+        if (r == 0 && link_name_netns(b->all->net, there.netns_fd, &b->record.nsid, &err) == 0)
+                return;
+        b->record.nsid = nsid;
+        b->look_ms = loop_now_ms(b->all->loop) + LOOK_AGAIN_MS;
+        binding_set_timer(b);
 }
 
 void binding_event(struct binding *b, const struct watch_event *event)
@@ -295,20 +305,19 @@ int binding_restore(struct bindings *all, struct record *record, struct err *err
 
 /* ---- DEL, CHECK ---- */
 
-/* Visits the interface and opens what a RELEASE goes out by: through the descriptor if that leads
- * there, else by the path. > 0: the server cannot be reached any more. */
-static int reach(struct binding *b, int netns_fd, struct err *err)
+/* Visits the interface: through the descriptor if that leads there, else by the path; and opens
+ * what a RELEASE cannot do without. > 0: the server cannot be reached any more. */
+static int reach(struct binding *b, int netns_fd, struct visit *there, struct err *err)
 {
         static const struct lease_step nothing = { 0 };
-        _cleanup_(visit_done) struct visit there = VISIT_NONE;
         const struct bindings *all = b->all;
         int r = VISIT_GONE;
 
         if (netns_fd >= 0)
-                r = visit_open(&b->record, all->host_prefix, netns_fd, all->net, &there, err);
+                r = visit_open(&b->record, all->host_prefix, netns_fd, all->net, there, err);
         if (r != 0)
-                r = binding_visit(b, &there, err);
-        return r != 0 ? r : exchange_open(&b->exchange, all->loop, &there, &nothing, err);
+                r = binding_visit(b, there, err);
+        return r != 0 ? r : exchange_open(&b->exchange, all->loop, there, &nothing, err);
 }
 
 /* Something is lacking at the moment: the mark remembers the release. */
@@ -316,7 +325,7 @@ static bool postpone(struct binding *b, const struct err *why)
 {
         struct err err;
 
-        if (b->settle_tries >= RELEASE_TRIES)
+        if (b->release_tries >= RELEASE_TRIES)
                 return false;
         binding_warn(b, "cannot release now, tries again", why);
         if (state_set_mark(b->all->dirfd, &b->record.key, &err) < 0) {
@@ -324,7 +333,7 @@ static bool postpone(struct binding *b, const struct err *why)
                 return false;
         }
         binding_refuse(b, why);
-        b->settle_ms = loop_now_ms(b->all->loop) + (RELEASE_AGAIN_MS << b->settle_tries++);
+        b->settle_ms = loop_now_ms(b->all->loop) + (RELEASE_AGAIN_MS << b->release_tries++);
         binding_set_timer(b);
         return true;
 }
@@ -334,16 +343,19 @@ void binding_release(struct binding *b, int netns_fd, const char *why)
         const struct record *record = &b->record;
         bool granted = (grant_is(&record->grant) && !record->lost) ||
                        record->offer.address.family != IP_UNSET;
+        _cleanup_(visit_done) struct visit there = VISIT_NONE;
         struct lease_step step = { 0 };
-        struct err err;
+        struct err err, unused;
         int r;
 
         if (b->over)
                 return; /* shown until the lease ends */
-        r = granted ? reach(b, netns_fd, &err) : 0;
+        r = granted ? reach(b, netns_fd, &there, &err) : 0;
         if (r < 0 && postpone(b, &err))
                 return;
         lease_release(&b->lease, binding_now(b), &step);
+        if (r == 0 && step.send) /* the packet socket alone would do */
+                (void)exchange_open(&b->exchange, b->all->loop, &there, &step, &unused);
         if (r == 0 && step.send)
                 r = exchange_send(&b->exchange, record, &step, loop_now_ms(b->all->loop), &err);
         if (r == SOCK_LINK_DOWN)

@@ -37,7 +37,7 @@ struct binding {
         int64_t looked_ms; /* when an event last made it look at its link */
         int64_t look_ms;   /* when to do so again; INT64_MAX: no event since */
         int64_t settle_ms; /* when to try again what could not be done to the interface */
-        unsigned settle_tries;
+        unsigned settle_tries, release_tries;
         char last_error[128];
 };
 

@@ -59,6 +59,8 @@ int binding_insert(struct binding *b, struct err *err)
                 grow(all);
         if (!all->rows)
                 return err_oom(err);
+        if (loop_set_timer(all->loop, &b->timer, INT64_MAX, err) < 0)
+                return -ENOMEM;
         row = &all->rows[row_of(all, &b->record.key)];
         b->next = *row;
         *row = b;

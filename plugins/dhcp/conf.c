@@ -375,7 +375,9 @@ static int take_all_provided(const struct cni_call *call, const struct ipam *ipa
         for (unsigned code = 0; code < ARRAY_SIZE(values) && r == 0; code++) {
                 const struct arg *value = &values[code];
 
-                if (value->len == 0) /* an argument that is empty: nothing is sent, as upstream */
+                /* Empty ones have no meaning in any RFC. A list of requests replaces a provided
+                 * one. */
+                if (value->len == 0 || (code == OPT_PARAMETERS && profile->parameter_count > 0))
                         continue;
                 if (code == OPT_CLIENT_ID) {
                         memcpy(profile->client_id, value->text, value->len);
@@ -421,8 +423,6 @@ static int take_requests(const struct ipam *ipam, struct profile *profile, struc
                 request_option(profile, defaults[i]);
         for (size_t i = 0; i < ARRAY_SIZE(names) && ipam->dns; i++)
                 request_option(profile, names[i]);
-        if (profile->parameter_count == 0)
-                request_option(profile, OPT_SUBNET_MASK);
         return 0;
 }
 
@@ -596,9 +596,11 @@ static int take_profile(const struct cni_call *call, const struct ipam *ipam,
         int r = take_client_id(call, ipam->client_id, profile, err);
 
         if (r == 0)
-                r = take_all_provided(call, ipam, profile, err); /* its identifier wins */
-        if (r == 0)
                 r = take_requests(ipam, profile, err);
+        if (r == 0)
+                r = take_all_provided(call, ipam, profile, err); /* its identifier wins */
+        if (r == 0 && profile->parameter_count == 0)
+                request_option(profile, OPT_SUBNET_MASK);
         if (r == 0)
                 r = take_hostname(call, ipam->hostname, profile, err);
         profile->loss = ipam->loss;

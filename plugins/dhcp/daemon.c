@@ -365,7 +365,8 @@ static int settle(struct daemon *daemon, struct err *err)
         if (r < 0)
                 return r;
         daemon->socket_path = TAKE_PTR(path.text);
-        r = state_open(daemon->socket_path, &daemon->dir_fd, &daemon->lock_fd, err);
+        r = state_open(daemon->socket_path, daemon->gid ? 0711 : 0700, &daemon->dir_fd,
+                       &daemon->lock_fd, err);
         if (r == STATE_LOCKED)
                 return err_text(err, -EBUSY, CNI_ERR_IO,
                                 "another dhcp daemon is already running with socket %s",

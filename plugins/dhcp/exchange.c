@@ -6,6 +6,7 @@
  */
 #include "exchange.h"
 
+#include "closing.h"
 #include "sock.h"
 
 static const struct ip everybody = { IP_V4, { 255, 255, 255, 255 } };
@@ -25,19 +26,19 @@ void exchange_init(struct exchange *exchange,
         };
 }
 
-static void close_one(int *fd)
+static void close_packets(int *fd)
 {
-        closep(fd);
-        *fd = -1;
+        closing_add(TAKE_FD(*fd));
 }
 
 void exchange_close(struct exchange *exchange, struct loop *loop)
 {
         loop_unwatch(loop, &exchange->packet);
         loop_unwatch(loop, &exchange->arp);
-        close_one(&exchange->packet_fd);
-        close_one(&exchange->udp_fd);
-        close_one(&exchange->arp_fd);
+        close_packets(&exchange->packet_fd);
+        close_packets(&exchange->arp_fd);
+        closep(&exchange->udp_fd);
+        exchange->udp_fd = -1;
         exchange->until_ms = INT64_MAX;
 }
 
@@ -65,7 +66,7 @@ int exchange_open(struct exchange *exchange, struct loop *loop, const struct vis
                 if (r == 0)
                         r = loop_watch(loop, &exchange->packet, exchange->packet_fd, EPOLLIN, err);
                 if (r < 0)
-                        close_one(&exchange->packet_fd);
+                        close_packets(&exchange->packet_fd);
         }
         if (r == 0 && has_source(step) && exchange->udp_fd < 0) {
                 r = sock_open_udp(visit->netns_fd, link, &step->source, &exchange->udp_fd, err);
@@ -77,42 +78,43 @@ int exchange_open(struct exchange *exchange, struct loop *loop, const struct vis
                 if (r == 0)
                         r = loop_watch(loop, &exchange->arp, exchange->arp_fd, EPOLLIN, err);
                 if (r < 0)
-                        close_one(&exchange->arp_fd);
+                        close_packets(&exchange->arp_fd);
         }
         return r;
 }
 
-/* A RELEASE has no second try, and the caller is about to take the interface away: an ARP request
- * first would lose it. So it goes to the server's hardware address if that is known to be the
- * server's own, which it is when the two are neighbours. */
-static bool goes_raw(const struct exchange *exchange, const struct record *record,
-                     const struct lease_step *step)
+/* From the leased address, by the container's own routes. Its firewall may refuse it, or its routes
+ * lead nowhere. */
+static bool send_udp(const struct exchange *exchange, const struct lease_step *step,
+                     const uint8_t *payload, size_t len)
 {
-        return exchange->udp_fd < 0 ||
-               (step->message.type == MSG_RELEASE && step->server_hardware.len > 0 &&
-                ipnet_contains(&record->grant.address, &step->server));
+        struct err err;
+
+        return exchange->udp_fd >= 0 && step->way == LEASE_UNICAST &&
+               sock_send_udp(exchange->udp_fd, &step->server, payload, len, &err) == 0;
 }
 
+/* A RELEASE has no second try, and the caller is about to take the interface away, together with
+ * what waits for an ARP reply. So it goes twice: through UDP, which finds a server whose hardware
+ * address has changed, and as a frame to the address that it had. The second is nothing to a
+ * server. */
 static int send_message(const struct exchange *exchange, const struct record *record,
                         const struct lease_step *step, struct err *err)
 {
         bool unicast = step->way == LEASE_UNICAST;
+        const struct link_address *to =
+                unicast && step->server_hardware.len > 0 ? &step->server_hardware : NULL;
         uint8_t payload[MSG_MAX], frame[MSG_FRAME];
         size_t len;
         int r = msg_build(&step->message, payload, &len, err);
 
         if (r < 0)
                 return r;
-        /* The container's firewall may refuse it, or its routes lead nowhere. */
-        if (unicast && !goes_raw(exchange, record, step) &&
-            sock_send_udp(exchange->udp_fd, &step->server, payload, len, err) == 0)
+        if (send_udp(exchange, step, payload, len) && (step->message.type != MSG_RELEASE || !to))
                 return 0;
         len = msg_wrap(payload, len, has_source(step) ? &step->source : &nobody,
                        unicast ? &step->server : &everybody, frame);
-        return sock_send_packet(exchange->packet_fd, record->ifindex,
-                                unicast && step->server_hardware.len > 0 ? &step->server_hardware
-                                                                         : NULL,
-                                frame, len, err);
+        return sock_send_packet(exchange->packet_fd, record->ifindex, to, frame, len, err);
 }
 
 int exchange_send(struct exchange *exchange, const struct record *record,

@@ -162,6 +162,20 @@ static int add_default_route(struct route_list *routes, const struct ip *router,
         return 0;
 }
 
+/* A host is no gateway to itself. The rest of what the server says is good. */
+static void leave_out_own(struct grant *grant)
+{
+        struct route_list *routes = &grant->routes;
+        size_t kept = 0;
+
+        for (size_t i = 0; i < routes->count; i++)
+                if (!ip_equal(&routes->items[i].gw, &grant->address.ip))
+                        routes->items[kept++] = routes->items[i];
+        routes->count = kept;
+        if (ip_equal(&grant->router, &grant->address.ip))
+                grant->router = (struct ip){ 0 };
+}
+
 static int read_routes(const struct opts *opts, struct grant *grant, struct err *err)
 {
         bool given = false;
@@ -171,6 +185,7 @@ static int read_routes(const struct opts *opts, struct grant *grant, struct err 
                 r = opts_read_static_routes(opts, &grant->routes, err);
         if (r == 0 && !given && grant->router.family != IP_UNSET)
                 r = add_default_route(&grant->routes, &grant->router, err);
+        leave_out_own(grant);
         return r;
 }
 

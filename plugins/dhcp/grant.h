@@ -38,7 +38,7 @@ static inline bool grant_is(const struct grant *grant)
 enum {
         GRANT_NO_MASK = 1, /* upstream: "DHCP option Subnet Mask not found in DHCPACK" */
         GRANT_BAD,         /* an address that no host can have, no server identifier, a mask with
-                            * holes, a gateway (also of a route) equal to the address */
+                            * holes. A gateway that is the address itself is left out instead */
 };
 
 /* Whether a host can have the address: not 0/8, loopback, multicast, 240/4 with broadcast. */

@@ -135,14 +135,14 @@ static int open_and_lock(int parent, const struct place *place, int *ret_dirfd, 
         return 0;
 }
 
-int state_open(const char *socket_path, int *ret_dirfd, int *ret_lock, struct err *err)
+int state_open(const char *socket_path, mode_t mode, int *ret_dirfd, int *ret_lock, struct err *err)
 {
         _cleanup_(place_done) struct place place = { 0 };
         _cleanup_(closep) int parent = -1;
         int r = find_place(socket_path, &place, err);
 
         if (r == 0)
-                r = fs_make_directories(place.parent, 0755, err);
+                r = fs_make_directories(place.parent, mode, err);
         if (r < 0)
                 return r;
         parent = open(place.parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -211,14 +211,18 @@ bool state_is_marked(int dirfd, const struct key *key)
         return exists(dirfd, key_name(key, name), mark_suffix);
 }
 
+/* Without a descriptor: their lack is a reason to leave a mark. */
 int state_set_mark(int dirfd, const struct key *key, struct err *err)
 {
-        _cleanup_(closep) int mark = -1;
         char name[KEY_NAME_MAX], file[FILE_NAME_MAX];
+        struct stat st;
 
         file_name(key_name(key, name), mark_suffix, file);
-        mark = openat(dirfd, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-        return mark < 0 ? err_set(err, -errno, CNI_ERR_IO, "create %s", file) : 0;
+        if (mknodat(dirfd, file, S_IFREG | 0600, 0) == 0 ||
+            (errno == EEXIST && fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+             S_ISREG(st.st_mode)))
+                return 0;
+        return err_set(err, -errno, CNI_ERR_IO, "create %s", file);
 }
 
 /* A tenant's configuration names the socket: it must not make files in other programs' places. */

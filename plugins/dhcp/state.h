@@ -19,8 +19,10 @@ enum {
 
 /* Makes the directory and its parents if need be and takes its lock, without waiting. It must
  * belong to us, be nobody else's to look into (0700) and no symlink. The descriptors belong to the
- * caller; closing ret_lock gives the lock back. */
-int state_open(const char *socket_path, int *ret_dirfd, int *ret_lock, struct err *err);
+ * caller; closing ret_lock gives the lock back.
+ * A directory for the socket that has to be made gets `mode`. */
+int state_open(const char *socket_path, mode_t mode, int *ret_dirfd, int *ret_lock,
+               struct err *err);
 
 /* Puts a record in place, whole or not at all. It survives the daemon, and need not survive a power
  * cut: that ends the namespace that it is about. */

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What calls and leases of dhcp cost, ours and the Go program in turns, with one dnsmasq.
+"""What calls and leases of dhcp cost, ours and the Go program in turns, each with a dnsmasq of its own.
 
 usage: bench_dhcp.py OURS GO CROWD DIRECTORY
 
-The network is a veth pair: dnsmasq has one end, and every container a macvlan interface over the other,
-which is up. Both programs have leases in the same containers, under different container ids. A figure of
-time is the median of rounds; in each round both do the same, first one, then the other. What is below /run
-on a node lies in memory, as it does there: ours syncs its records, and dnsmasq its lease file.
+A network is a veth pair: dnsmasq has one end, and every container a macvlan interface over the other, which
+is up. Two servers, because dnsmasq never sees what the Go program releases: its leases would stand in the
+way of ours. A figure of time is the median of rounds; in each round both do the same, first one, then the
+other. What is below /run on a node lies in memory, as it does there: ours syncs its records, and dnsmasq
+its lease file.
 """
 
 import json
@@ -29,7 +30,6 @@ import lab  # noqa: E402  (found through the line above)
 import servers  # noqa: E402
 
 OURS, GO = "ours", "go"
-CROWD_MAX = 200  # calls at once
 CONTAINERS = 1000
 T1 = 20       # seconds, where renewals are measured
 IDLE = 30     # seconds
@@ -73,10 +73,6 @@ class Network(lab.Namespace):
         for number, path in enumerate(self.containers):
             lab.ip("-n", pathlib.Path(path).name, "address", "add", f"{addresses[self.mac(number)]}/16", "dev", "net1")
 
-    def clear(self):
-        for path in self.containers:
-            lab.ip("-n", pathlib.Path(path).name, "address", "flush", "dev", "net1")
-
 
 class Dnsmasq(servers.Dnsmasq):
     """Its choice follows from the client: in order, all who ask at once would be offered the same address."""
@@ -99,26 +95,37 @@ class Dnsmasq(servers.Dnsmasq):
 
 
 class Program:
-    """A daemon and calls to it."""
+    """A daemon, calls to it, and the network that its containers are on."""
 
-    def __init__(self, laboratory, kind, first):
-        self.daemon, self.first = laboratory.daemon(kind), first
+    def __init__(self, laboratory, kind, containers):
+        self.daemon = laboratory.daemon(kind)
         in_memory(laboratory, self.daemon.directory)
         self.conf = WORK / f"{kind}.json"
         self.conf.write_text(json.dumps(self.daemon.config()))
+        self.network = Network(laboratory, containers)
+        self.server = laboratory.server(Dnsmasq, self.network, directory=self.daemon.directory, lease=7200)
+        self.daemon.start()
 
-    def crowd(self, verb, containers, first=0):
-        """All at once: milliseconds until the last has ended."""
-        out = subprocess.run([CROWD, self.daemon.binary, verb, self.conf, str(self.first + first), str(len(containers)),
-                              *containers], check=True, capture_output=True, text=True).stdout.split()
+    def crowd(self, verb, begin, end):
+        """Containers number `begin` to `end` - 1, all at once: milliseconds until the last has ended."""
+        containers = self.network.containers[begin:end]
+        words = [CROWD, self.daemon.binary, verb, self.conf, str(begin), str(len(containers)), *containers]
+        out = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
         if out[2] != "0":
-            sys.exit(f"{out[2]} of {len(containers)} calls of {self.daemon.binary} {verb} failed\n{self.daemon.log}")
+            sys.exit(f"{out[2]} of {end - begin} calls of {words[1]} {verb} failed\n{self.daemon.log[-3000:]}")
         return float(out[0])
 
-    def many(self, verb, containers, begin=0):
-        """For these containers from number `begin` on, a part after the other."""
-        for at in range(begin, len(containers), 50):
-            self.crowd(verb, containers[at : at + 50], at)
+    def many(self, verb, begin, end):
+        """The same, a part after the other."""
+        for at in range(begin, end, 50):
+            self.crowd(verb, at, min(at + 50, end))
+
+    def prefer(self, t1):
+        """The server asks for renewals after that many seconds from now on."""
+        self.server.stop()
+        self.server.forget()
+        self.server.change(t1=t1, t2=6000)
+        self.server.start()
 
     @property
     def cpu(self):
@@ -138,7 +145,7 @@ def tell(what, ours, go, unit, digits=1):
     print(f"{what:42} ours {ours:9.{digits}f} {unit:3}  Go {go:9.{digits}f} {unit:3} {ratio}", flush=True)
 
 
-def compare(programs, what, containers, rounds):
+def compare(programs, what, count, rounds):
     """One figure for ADD and one for DEL. rounds: of each program."""
     times = {(kind, verb): [] for kind in programs for verb in ("ADD", "DEL")}
     for turn in range(-1, max(rounds.values())):
@@ -146,7 +153,7 @@ def compare(programs, what, containers, rounds):
             if turn >= rounds[kind]:
                 continue
             for verb in ("ADD", "DEL"):
-                ms = programs[kind].crowd(verb, containers)
+                ms = programs[kind].crowd(verb, 0, count)
                 if turn >= 0:
                     times[kind, verb].append(ms)
     for verb in ("ADD", "DEL"):
@@ -180,50 +187,39 @@ def idle(programs):
          *(1e3 * (programs[kind].cpu - before[kind]) for kind in (OURS, GO)), "ms", 0)
 
 
-def renewals(program, network, server):
+def renewals(program):
     """Processor time of the daemon for 1,000 of them, in milliseconds."""
-    program.many("ADD", network.containers)
-    network.configure(server.addresses())
-    seen, before, start = server.answers(), program.cpu, time.monotonic()
+    program.prefer(T1)
+    program.many("ADD", 0, CONTAINERS)
+    program.network.configure(program.server.addresses())
+    seen, before = program.server.answers(), program.cpu
     time.sleep(2 * T1)
-    used, count = program.cpu - before, server.answers() - seen
+    used, count = program.cpu - before, program.server.answers() - seen
     if count < CONTAINERS:
-        sys.exit(f"only {count} renewals in {time.monotonic() - start:.0f} s\n{program.daemon.log[-3000:]}")
-    network.clear()
-    program.many("DEL", network.containers)
+        sys.exit(f"only {count} renewals in {2 * T1} s\n{program.daemon.log[-3000:]}")
+    program.many("DEL", 0, CONTAINERS)
     return 1e3 * used * 1000 / count
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a thousand namespaces have to go
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # two thousand namespaces have to go
     laboratory = lab.Lab(WORK)
     try:
-        network = Network(laboratory, CONTAINERS)
-        programs = {OURS: Program(laboratory, OURS, 0), GO: Program(laboratory, GO, 10**6)}
-        server = laboratory.server(Dnsmasq, network, directory=programs[OURS].daemon.directory, lease=7200)
-        for program in programs.values():
-            program.daemon.start()
+        programs = {kind: Program(laboratory, kind, CONTAINERS) for kind in (OURS, GO)}
         tell("daemon without leases: resident memory", *(programs[kind].memory for kind in (OURS, GO)), "MB")
-        compare(programs, "alone", network.containers[:1], {OURS: 100, GO: 30})
-        compare(programs, "200 at once", network.containers[:CROWD_MAX], {OURS: 10, GO: 5})
+        compare(programs, "alone", 1, {OURS: 100, GO: 30})
+        compare(programs, "200 at once", 200, {OURS: 10, GO: 5})
         held = 0
         for count in (200, CONTAINERS):
             for program in programs.values():
-                program.many("ADD", network.containers[:count], held)
+                program.many("ADD", held, count)
             held = count
             settle(programs)
             weigh(programs, count)
         idle(programs)
         for program in programs.values():
-            program.many("DEL", network.containers)
-        server.stop()
-        server.forget()
-        server.change(t1=T1, t2=6000)
-        server.start()
-        used = {}
-        for kind in (OURS, GO):
-            used[kind] = renewals(programs[kind], network, server)
-        tell("processor time of 1,000 renewals", used[OURS], used[GO], "ms")
+            program.many("DEL", 0, CONTAINERS)
+        tell("processor time of 1,000 renewals", *(renewals(programs[kind]) for kind in (OURS, GO)), "ms")
     finally:
         laboratory.close()
 

@@ -3,8 +3,8 @@
 stops, and while it starts with a lease of the one before. The next daemon goes on with what somebody was
 told of, and gives back everything else.
 
-To the server an address is in use from the REQUEST until the RELEASE or the lease's end. Ordinary runs take points by chance,
-FULL=1 takes every one.
+To the server an address is in use from the REQUEST until the RELEASE or the lease's end. Ordinary runs take
+points by chance, FULL=1 takes every one.
 """
 
 import concurrent.futures
@@ -28,8 +28,9 @@ from scripted import Plain, Scripted
 
 LEASE = 4
 WORKERS = 6
-# The call that begins what ordinary runs try, and how many points these take of it.
-KINDS = {"life": ("accept4", 48), "start": ("getdents64", 16), "start with a mark": ("getdents64", 12)}
+# What is killed: a daemon with one container, to the end of both; one that finds its lease; one that finds
+# that its lease has to go. The call where ordinary runs begin, and how many points they take.
+KINDS = {"life": ("accept4", 150), "start": ("getdents64", 40), "start with a mark": ("getdents64", 30)}
 # When the runtime deletes the container: when there is a daemon again, before that, or much later.
 DELETIONS = ("after the restart", "before the restart", "in the end")
 
@@ -79,8 +80,6 @@ def is_renewal(ack):
 
 @dataclasses.dataclass
 class Case:
-    """`life`: a new daemon with one container, to the end of both. `start`: one that finds its lease."""
-
     kind: str
     number: int
     deletion: str

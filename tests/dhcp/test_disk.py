@@ -20,7 +20,7 @@ from scripted import Plain, Scripted, instead, silent
 
 LEASE = {"lease": 6, "t1": 2}
 NO_SPACE = "no space left on device"
-ADD_S = 3  # how long an ADD takes at most
+ADD_S = 2  # how long an ADD takes at most
 FILE_SYSTEM = "mode=0700,size=64k,nr_inodes=16"
 each_lack = pytest.mark.parametrize("lack", ("space", "inodes"))
 
@@ -157,7 +157,7 @@ def test_on_a_full_disk_a_lease_is_renewed_and_given_back(lab, segment, lack):
     daemon, container = Confined(lab).start(), segment.container()
     outcome, written = daemon.add(container), daemon.text()
     daemon.fill(lack)
-    until_renewed(segment, 3)  # more than the lease on disk
+    until_renewed(segment, 3)  # what is on disk gets older and older
     assert "cannot write its record" in daemon.log and NO_SPACE in daemon.log.lower()
     assert daemon.check(container, outcome).rc == 0 and container.addresses() == address(outcome)
     assert daemon.text() == written

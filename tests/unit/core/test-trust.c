@@ -532,6 +532,7 @@ static const struct {
         { "/etc", true },
         { "/opt/cni/none", true },
         { "/run/cni/none", true },
+        { "/var/run/cni/none", true },
         { "/var/lib/cni/none", true },
         { "/var/run/multus/none", true },
         { "/var/lib/rancher/k3s/agent/etc/none", true },

@@ -29,7 +29,7 @@ static void open_state(struct place *place)
 
         socket_in(place->base, place->socket);
         unit_path(place->base, "dhcp.sock.d", place->dir);
-        unit_assert_ok(state_open(place->socket, &place->dirfd, &place->lock, &err), &err);
+        unit_assert_ok(state_open(place->socket, 0700, &place->dirfd, &place->lock, &err), &err);
 }
 
 static void close_state(const struct place *place)
@@ -78,7 +78,7 @@ START_TEST(the_directory_and_its_parents_are_made)
         int dirfd, lock;
 
         unit_path(unit_dir(dir), "a/b/dhcp.sock", path);
-        unit_assert_ok(state_open(path, &dirfd, &lock, &err), &err);
+        unit_assert_ok(state_open(path, 0700, &dirfd, &lock, &err), &err);
         ck_assert_int_eq(stat(unit_path(dir, "a/b/dhcp.sock.d", state), &st), 0);
         ck_assert_int_eq(st.st_mode & 07777, 0700);
         ck_assert(unit_exists(state, "lock"));
@@ -96,7 +96,7 @@ START_TEST(a_relative_path_is_one_too)
         int dirfd, lock;
 
         ck_assert_int_eq(chdir(unit_dir(dir)), 0);
-        unit_assert_ok(state_open("x.sock", &dirfd, &lock, &err), &err);
+        unit_assert_ok(state_open("x.sock", 0700, &dirfd, &lock, &err), &err);
         ck_assert(unit_exists(dir, "x.sock.d"));
         close(dirfd);
         close(lock);
@@ -110,13 +110,13 @@ START_TEST(one_daemon_has_it)
         int dirfd = -7, lock = -7;
 
         open_state(&place);
-        ck_assert_int_eq(state_open(place.socket, &dirfd, &lock, &err), STATE_LOCKED);
+        ck_assert_int_eq(state_open(place.socket, 0700, &dirfd, &lock, &err), STATE_LOCKED);
         ck_assert_int_eq(dirfd, -7);
         ck_assert_int_eq(lock, -7);
         close(place.dirfd); /* not this, but the lock's own descriptor counts */
-        ck_assert_int_eq(state_open(place.socket, &dirfd, &lock, &err), STATE_LOCKED);
+        ck_assert_int_eq(state_open(place.socket, 0700, &dirfd, &lock, &err), STATE_LOCKED);
         close(place.lock);
-        unit_assert_ok(state_open(place.socket, &dirfd, &lock, &err), &err);
+        unit_assert_ok(state_open(place.socket, 0700, &dirfd, &lock, &err), &err);
         close(dirfd);
         close(lock);
 }
@@ -130,8 +130,9 @@ START_TEST(another_socket_is_another_daemon)
         int dirfd, lock;
 
         open_state(&place);
-        unit_assert_ok(state_open(unit_path(place.base, "two.sock", path), &dirfd, &lock, &err),
-                       &err);
+        unit_assert_ok(
+                state_open(unit_path(place.base, "two.sock", path), 0700, &dirfd, &lock, &err),
+                &err);
         close(dirfd);
         close(lock);
         close_state(&place);
@@ -204,7 +205,7 @@ START_TEST(a_directory_of_others_is_refused)
         refused_rows[_i].make(unit_path(dir, "dhcp.sock.d", state));
         (void)snprintf(want, sizeof(want), "%s%s%s", refused_rows[_i].before, state,
                        refused_rows[_i].after);
-        unit_assert_err(state_open(path, &dirfd, &lock, &err), &err, CNI_ERR_IO, want);
+        unit_assert_err(state_open(path, 0700, &dirfd, &lock, &err), &err, CNI_ERR_IO, want);
         ck_assert_int_eq(dirfd, -7);
         unit_assert_err(state_mark(&trust, path, &key, &err), &err, CNI_ERR_IO, want);
 }
@@ -221,7 +222,7 @@ START_TEST(a_lock_that_is_a_symlink_is_refused)
         ck_assert_int_eq(mkdir(unit_path(dir, "dhcp.sock.d", state), 0700), 0);
         ck_assert_int_eq(symlink("/dev/null", unit_path(state, "lock", lock)), 0);
         (void)snprintf(want, sizeof(want), "lock %s: too many levels of symbolic links", lock);
-        unit_assert_err(state_open(path, &dirfd, &lockfd, &err), &err, CNI_ERR_IO, want);
+        unit_assert_err(state_open(path, 0700, &dirfd, &lockfd, &err), &err, CNI_ERR_IO, want);
 }
 END_TEST
 
@@ -234,7 +235,7 @@ START_TEST(parents_that_cannot_be_made_are_named)
         unit_write(unit_dir(dir), "file", "");
         unit_path(dir, "file/x/dhcp.sock", path);
         (void)snprintf(want, sizeof(want), "mkdir %s/file: not a directory", dir);
-        unit_assert_err(state_open(path, &dirfd, &lock, &err), &err, CNI_ERR_IO, want);
+        unit_assert_err(state_open(path, 0700, &dirfd, &lock, &err), &err, CNI_ERR_IO, want);
 }
 END_TEST
 
