@@ -64,10 +64,15 @@ bool lease_begin(struct lease *lease, struct lease_now now, struct lease_step *s
         return false;
 }
 
-/* A message that wants an answer. */
-static bool asks(const struct lease_step *step)
+/* A message that wants an answer, and whose answer may be something that is not on disk yet. More
+ * time for what is there must not wait for a disk. */
+static bool asks(const struct lease *lease, const struct lease_step *step)
 {
-        return step->send &&
+        bool extends = lease->owed == LEASE_NOTHING &&
+                       (lease->state == LEASE_RENEWING || lease->state == LEASE_REBINDING ||
+                        lease->state == LEASE_REBOOTING);
+
+        return step->send && !extends &&
                (step->message.type == MSG_DISCOVER || step->message.type == MSG_REQUEST);
 }
 
@@ -89,7 +94,7 @@ static void tell_owed(struct lease *lease, struct lease_step *step)
 
 void lease_finish(struct lease *lease, struct lease_now now, struct lease_step *step)
 {
-        if (lease->dirty && (asks(step) || tells(step)))
+        if (lease->dirty && (asks(lease, step) || tells(step)))
                 step->save = true;
         if (step->save) {
                 lease->dirty = false;

@@ -128,7 +128,7 @@ class Plain:
         self.lease, self.t1, self.t2, self.more, self.fields = lease, t1, t2, list(more), fields
         self.mac = mac or segment.mac
         self.deliver = deliver or (lambda message, reply: [self.frame(message, reply)])  # a reply's frames
-        self.given, self.released, self.declined = {}, [], []
+        self.given, self.released, self.declined, self.last_release = {}, [], [], None
 
     def address(self, message):
         """The address of a client: the one it has, else the next one."""
@@ -188,7 +188,9 @@ class Plain:
         who = message.option(wire.CLIENT_ID) or message.chaddr.encode()
         if message.type == "RELEASE":
             self.given.pop(who, None)
-            self.released.append(message.ciaddr)
+            if message.xid != self.last_release:  # it may come twice, by UDP and as a frame
+                self.released.append(message.ciaddr)
+            self.last_release = message.xid
         elif message.type == "DECLINE":
             self.given.pop(who, None)
             self.declined.append(wire.ip_text(message.option(wire.REQUESTED)))

@@ -248,7 +248,7 @@ def test_a_release_is_seen_by_the_server(lab, segment, kind):
         request = segment.capture.find("REQUEST", mac=container.mac)[0]
         assert sent.option(wire.CLIENT_ID) == request.option(wire.CLIENT_ID) and sent.server == "10.66.0.1"
     server.until_held()
-    assert daemon.records == [] and len(segment.capture.find("RELEASE")) == 2
+    assert daemon.records == [] and len({m.xid for m in segment.capture.find("RELEASE")}) == 2
 
 
 @each_server

@@ -712,7 +712,7 @@ START_TEST(a_carrier_that_is_back_begins_the_waits_anew)
 }
 END_TEST
 
-START_TEST(a_new_hardware_address_is_used_and_saved)
+START_TEST(a_new_hardware_address_is_used)
 {
         struct machine m;
 
@@ -722,7 +722,7 @@ START_TEST(a_new_hardware_address_is_used_and_saved)
         machine_assert(&m, "BOUND");
         m.now.boot_ms = m.lease.due_ms;
         lease_tick(&m.lease, m.now, &m.step);
-        machine_assert(&m, "RENEWING save REQUEST");
+        machine_assert(&m, "RENEWING REQUEST"); /* more time does not wait for the disk */
         ck_assert_mem_eq(m.step.message.chaddr.bytes, m.link.address.bytes, 6);
         machine_done(&m);
 }
@@ -755,7 +755,7 @@ static void add_tests(TCase *tests)
         tcase_add_test(tests, without_a_carrier_it_looks_each_second_and_counts_no_try);
         tcase_add_test(tests, a_carrier_after_t2_rebinds);
         tcase_add_test(tests, a_carrier_that_is_back_begins_the_waits_anew);
-        tcase_add_test(tests, a_new_hardware_address_is_used_and_saved);
+        tcase_add_test(tests, a_new_hardware_address_is_used);
 }
 
 UNIT_MAIN("dhcp-lease-keep", add_tests)
