@@ -9,6 +9,8 @@
  */
 
 #include "core/trust.h"
+#include <sys/types.h>
+
 #include "record.h"
 
 /* Outcomes > 0. */

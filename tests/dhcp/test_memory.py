@@ -222,9 +222,10 @@ class Life(Scene):
         return False
 
     def until_renewed(self):
-        """Once more, and before the lease ends."""
-        self.capture.wait("ACK", mac=self.container.mac, since=time.monotonic(), timeout=4,
-                          where=lambda m: m.ciaddr != wire.NOBODY)
+        """Once more, and without having lost the lease on the way."""
+        since = time.monotonic()
+        self.capture.wait("ACK", mac=self.container.mac, since=since, where=lambda m: m.ciaddr != wire.NOBODY)
+        assert not self.capture.find("DISCOVER", mac=self.container.mac, since=since)
 
     def call_soundly(self, verb):
         """A call that finds the daemon without memory is told so, and may try again."""
@@ -255,7 +256,7 @@ class Life(Scene):
         try:
             self.run(number)
         except Exception as error:
-            raise AssertionError(f"allocation {number}: {str(error)[:400]}\n{self.daemon.log[-1000:]}") from error
+            raise AssertionError(f"allocation {number}: {str(error)[:200]}\n{self.daemon.log[-1000:]}") from error
         finally:
             if self.daemon.running:
                 self.daemon.kill()
