@@ -14,6 +14,9 @@
 
 /* ADDs at work at once; more are told to try again. */
 #define ADDING_MAX 1024
+/* Of these, so many ask a server at the same time; each at most so long without an answer. */
+#define ASKING_MAX 48
+#define ASKING_MS  100
 
 static int add_call(struct binding *b, struct serve_call *call, struct err *err)
 {
@@ -38,7 +41,7 @@ static void remove_call(struct binding *b, const struct serve_call *call)
 
 static bool is_adding(const struct binding *b)
 {
-        return b->lease.adding;
+        return b->queued || b->lease.adding;
 }
 
 static int check_limits(const struct bindings *all, const struct key *key, struct err *err)
@@ -135,10 +138,71 @@ static void identify_by_hardware(struct record *record)
         profile->client_id_len = (uint8_t)(1 + record->hardware.len);
 }
 
+/* ---- turns ---- */
+
+/* Takes it out of the queue, or out of those that are asking. */
+void binding_make_room(struct binding *b)
+{
+        struct binding **at = &b->all->queue;
+        struct err err;
+
+        if (b->queued) {
+                while (*at != b)
+                        at = &(*at)->behind;
+                *at = b->behind;
+                b->queued = false;
+        } else if (b->asking) {
+                b->asking = false;
+                b->all->asking--;
+                if (b->all->queue && loop_set_timer(b->all->loop, &b->all->turn,
+                                                    loop_now_ms(b->all->loop), &err) < 0)
+                        binding_warn(b, "no timer", &err);
+        }
+}
+
+static void ask(struct binding *b)
+{
+        struct lease_step step = { 0 };
+
+        b->asking = true;
+        b->asking_ms = loop_now_ms(b->all->loop) + ASKING_MS;
+        b->all->asking++;
+        lease_start(&b->lease, binding_now(b), b->deadline_ms, &step);
+        (void)binding_perform(b, &step);
+}
+
+void binding_turn_due(struct loop_timer *timer, int64_t now_ms _unused_)
+{
+        struct bindings *all = CONTAINER_OF(timer, struct bindings, turn);
+
+        while (all->queue && all->asking < ASKING_MAX) {
+                struct binding *b = all->queue;
+
+                binding_make_room(b);
+                ask(b);
+        }
+}
+
+/* A server's socket holds some hundred messages; what it has no room for is lost, and would be sent
+ * again only after a second. */
+static void wait_for_turn(struct binding *b)
+{
+        struct binding **at = &b->all->queue;
+
+        if (b->all->asking < ASKING_MAX) {
+                ask(b);
+                return;
+        }
+        while (*at)
+                at = &(*at)->behind;
+        *at = b;
+        b->behind = NULL;
+        b->queued = true;
+}
+
 static int begin(struct bindings *all, struct serve_call *call, struct err *err)
 {
         _cleanup_(binding_freep) struct binding *fresh = binding_new(all);
-        struct lease_step step = { 0 };
         int64_t timeout_ms = call->request->timeout_ms;
         struct binding *b;
         struct link link = { 0 };
@@ -160,8 +224,8 @@ static int begin(struct bindings *all, struct serve_call *call, struct err *err)
         if (timeout_ms <= 0 || timeout_ms > all->timing.resend_timeout_ms)
                 timeout_ms = all->timing.resend_timeout_ms;
         lease_init(&b->lease, &b->record, &all->timing);
-        lease_start(&b->lease, binding_now(b), loop_now_ms(all->loop) + timeout_ms, &step);
-        (void)binding_perform(b, &step);
+        b->deadline_ms = loop_now_ms(all->loop) + timeout_ms;
+        wait_for_turn(b);
         return 0;
 }
 

@@ -314,6 +314,8 @@ void binding_timer_due(struct loop_timer *timer, int64_t now_ms)
                 binding_forget(b);
                 return;
         }
+        if (b->asking && now_ms >= b->asking_ms)
+                binding_make_room(b);
         if (now_ms >= b->exchange.until_ms)
                 exchange_close(&b->exchange, b->all->loop);
         if (now_ms >= b->settle_ms && binding_is_marked(b)) {
@@ -343,6 +345,7 @@ static bool receive(struct binding *b, const struct sock_packet *packet)
                                   &len);
         if (drop == MSG_OK)
                 drop = msg_parse(payload, len, msg);
+        binding_make_room(b);
         if (drop != MSG_OK) {
                 lease_dropped(&b->lease, drop);
                 return true;

@@ -25,6 +25,12 @@ static inline void binding_freep(struct binding **binding)
         binding_free(*binding);
 }
 
+/* ---- binding-add.c ---- */
+
+/* It has an answer, or had its time, or is no more: the next one's turn. */
+void binding_make_room(struct binding *binding);
+void binding_turn_due(struct loop_timer *timer, int64_t now_ms);
+
 /* ---- binding.c ---- */
 
 /* A line of the log that begins with who it is about; "TEXT: MORE". */

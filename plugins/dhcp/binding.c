@@ -100,6 +100,8 @@ void binding_set_timer(struct binding *b)
                 due_ms = b->exchange.until_ms;
         if (b->settle_ms < due_ms)
                 due_ms = b->settle_ms;
+        if (b->asking && b->asking_ms < due_ms)
+                due_ms = b->asking_ms;
         if (b->look_ms < due_ms)
                 due_ms = b->look_ms;
         /* Never not set: moving a timer needs no memory. */

@@ -27,7 +27,11 @@ struct binding {
         struct binding *next;    /* in its row of the table */
         struct loop_timer timer; /* the machine's, or the sockets' end */
         struct exchange exchange;
-        int netns_fd; /* handed over, until the ADD is answered (or for good: pinned) */
+        struct binding *behind; /* in the queue of those that may not ask yet */
+        int64_t deadline_ms;    /* of its ADD */
+        bool queued, asking;    /* asking: its first message waits for a first answer */
+        int64_t asking_ms;      /* how long it counts as such */
+        int netns_fd;           /* handed over, until the ADD is answered (or for good: pinned) */
         struct serve_call **calls; /* ADDs without a `done`; owned array */
         size_t call_count;
         bool confirmed;    /* some ADD has taken its answer */
@@ -53,8 +57,14 @@ struct bindings {
         uint64_t max_leases;   /* of one network */
         struct binding **rows; /* owned */
         size_t row_count, count;
-        struct msg msg; /* the one that is being received */
+        struct binding *queue;  /* ADDs that wait for their turn, the oldest first */
+        size_t asking;          /* those that had it and have no answer yet */
+        struct loop_timer turn; /* when there may be room for the next */
+        struct msg msg;         /* the one that is being received */
 };
+
+/* Before anything else. */
+void bindings_init(struct bindings *all);
 
 /* Lets go of all of them, without a RELEASE: the records are on disk. */
 void bindings_done(struct bindings *all);

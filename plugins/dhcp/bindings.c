@@ -114,6 +114,7 @@ void binding_free(struct binding *b)
 {
         if (!b)
                 return;
+        binding_make_room(b);
         loop_cancel_timer(b->all->loop, &b->timer);
         exchange_close(&b->exchange, b->all->loop);
         closep(&b->netns_fd);
@@ -136,9 +137,16 @@ static void free_each(void *user _unused_, struct binding *b)
         binding_free(b);
 }
 
+void bindings_init(struct bindings *all)
+{
+        *all = (struct bindings){ .turn = { .due = binding_turn_due } };
+}
+
 void bindings_done(struct bindings *all)
 {
         bindings_each(all, free_each, NULL);
+        if (all->loop)
+                loop_cancel_timer(all->loop, &all->turn);
         free(all->rows);
         all->rows = NULL;
         all->row_count = all->count = 0;

@@ -407,6 +407,7 @@ static int restore(struct daemon *daemon, struct err *err)
         struct bindings *all = &daemon->bindings;
         int r;
 
+        bindings_init(all);
         all->loop = daemon->loop;
         all->net = daemon->net;
         all->dirfd = daemon->dir_fd;

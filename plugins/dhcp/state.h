@@ -8,9 +8,9 @@
  * whose directory it is. NAME is key_name().
  */
 
-#include "core/trust.h"
 #include <sys/types.h>
 
+#include "core/trust.h"
 #include "record.h"
 
 /* Outcomes > 0. */
