@@ -205,6 +205,7 @@ static int begin(struct bindings *all, struct serve_call *call, struct err *err)
         _cleanup_(binding_freep) struct binding *fresh = binding_new(all);
         int64_t timeout_ms = call->request->timeout_ms;
         struct binding *b;
+        struct lease_step unused = { 0 };
         struct link link = { 0 };
         int r;
 
@@ -224,6 +225,7 @@ static int begin(struct bindings *all, struct serve_call *call, struct err *err)
         if (timeout_ms <= 0 || timeout_ms > all->timing.resend_timeout_ms)
                 timeout_ms = all->timing.resend_timeout_ms;
         lease_init(&b->lease, &b->record, &all->timing);
+        lease_link(&b->lease, binding_now(b), &link, &unused); /* it need not look again */
         b->deadline_ms = loop_now_ms(all->loop) + timeout_ms;
         wait_for_turn(b);
         return 0;
