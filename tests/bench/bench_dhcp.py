@@ -4,7 +4,8 @@
 usage: bench_dhcp.py OURS GO CROWD DIRECTORY
 
 A network is a veth pair: dnsmasq has one end, and every container a macvlan interface over the other, which
-is up. Two servers, because dnsmasq never sees what the Go program releases: its leases would stand in the
+is up. They are private: a broadcast goes to the server alone, where the kernel would hand it to a thousand
+others. Two servers, because dnsmasq never sees what the Go program releases: its leases would stand in the
 way of ours. A figure of time is the median of rounds; in each round both do the same, first one, then the
 other. What is below /run on a node lies in memory, as it does there: ours syncs its records, and dnsmasq
 its lease file.
@@ -57,7 +58,7 @@ class Network(lab.Namespace):
         self.containers = [f"/run/netns/{name}" for name in names]
         lines = [f"netns add {name}" for name in names]
         lab.command("ip", "-batch", "-", stdin="\n".join(lines))
-        lines = [f"link add link up0 name net1 netns {name} address {self.mac(i)} up type macvlan mode bridge"
+        lines = [f"link add link up0 name net1 netns {name} address {self.mac(i)} up type macvlan mode private"
                  for i, name in enumerate(names)]
         lab.command("ip", "-n", self.node.name, "-batch", "-", stdin="\n".join(lines))
 
