@@ -7,8 +7,8 @@ A network is a veth pair: dnsmasq has one end, and every container a macvlan int
 is up. They are private: a broadcast goes to the server alone, where the kernel would hand it to a thousand
 others. Two servers, because dnsmasq never sees what the Go program releases: its leases would stand in the
 way of ours. A figure of time is the median of rounds; in each round both do the same, first one, then the
-other. What is below /run on a node lies in memory, as it does there: ours syncs its records, and dnsmasq
-its lease file.
+other. What is below /run on a node lies in memory, as it does there: dnsmasq syncs its lease
+file.
 """
 
 import json
