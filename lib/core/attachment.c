@@ -76,6 +76,14 @@ bool attachments_find(const struct json_at *config, struct json_at *ret)
         return found;
 }
 
+int attachments_read(const struct json_at *config, struct attachments *ret, struct err *err)
+{
+        struct json_at list;
+
+        return attachments_find(config, &list) ? attachments_decode(&list, ret, err)
+                                               : ATTACHMENTS_NONE;
+}
+
 /* Looks for the first item that is not before the one asked for: "" as ifname comes before all. */
 bool attachments_have(const struct attachments *attachments, const char *container_id,
                       const char *ifname)

@@ -27,6 +27,14 @@ int attachments_decode(const struct json_at *at, void *dst, struct err *err);
  * list in either comes before a null. */
 bool attachments_find(const struct json_at *config, struct json_at *ret);
 
+/* Outcome > 0. */
+enum {
+        ATTACHMENTS_NONE = 1, /* no list: nothing can be told to be garbage */
+};
+
+/* Finds and decodes it, for the verb GC. */
+int attachments_read(const struct json_at *config, struct attachments *ret, struct err *err);
+
 /* Whether the attachment is among them; "" as ifname stands for any of the container. */
 bool attachments_have(const struct attachments *attachments, const char *container_id,
                       const char *ifname);

@@ -25,6 +25,18 @@ int64_t clock_real_ms(void)
         return read_ms(CLOCK_REALTIME);
 }
 
+const char *clock_format(int64_t real_s, char text[static CLOCK_TEXT_MAX])
+{
+        time_t seconds = (time_t)real_s;
+        struct tm tm;
+
+        text[0] = '\0';
+        if (gmtime_r(&seconds, &tm) &&
+            strftime(text, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+                text[0] = '\0';
+        return text;
+}
+
 void clock_sleep_ms(unsigned ms)
 {
         struct timespec rest = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };

@@ -3,7 +3,6 @@
  * Does what the state machine says, and tells it what came of it: packets, time, conflicts.
  */
 #include <string.h>
-#include <time.h>
 
 #include "apply.h"
 #include "binding-parts.h"
@@ -21,14 +20,11 @@ static void tell_lease(const struct binding *b, const char *what)
 {
         const struct grant *grant = &b->record.grant;
         int64_t end_ms = grant_end_ms(grant);
-        char address[IPNET_TEXT_MAX], text[160], when[40] = "never";
-        time_t end = 0;
-        struct tm tm;
+        char address[IPNET_TEXT_MAX], text[160], when[CLOCK_TEXT_MAX] = "never";
 
         if (end_ms != INT64_MAX)
-                end = (time_t)((clock_real_ms() + end_ms - loop_now_ms(b->all->loop)) / 1000);
-        if (end != 0 && gmtime_r(&end, &tm))
-                (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+                (void)clock_format((clock_real_ms() + end_ms - loop_now_ms(b->all->loop)) / 1000,
+                                   when);
         (void)snprintf(text, sizeof(text), "%s %s, expiration is %s", what,
                        ipnet_format(&grant->address, address), when);
         binding_tell(b, LOG_LEVEL_INFO, text, "");

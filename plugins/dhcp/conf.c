@@ -168,16 +168,6 @@ static int decode_ipam_socket(const struct json_at *at, void *dst, struct err *e
         return json_object(at, fields, ARRAY_SIZE(fields), ipam, err);
 }
 
-static int decode_broadcast(const struct json_at *at, void *dst, struct err *err)
-{
-        bool on;
-        int r = json_decode_bool(at, &on, err);
-
-        if (r == 0)
-                *(enum profile_broadcast *)dst = on ? BROADCAST_ON : BROADCAST_OFF;
-        return r;
-}
-
 static int decode_ipam(const struct json_at *at, void *dst, struct err *err)
 {
         static const struct json_field fields[] = {
@@ -194,7 +184,8 @@ static int decode_ipam(const struct json_at *at, void *dst, struct err *err)
                 { "strictNak", json_decode_bool, offsetof(struct ipam, strict_nak), JSON_PLAIN },
                 { "clientID", json_decode_string, offsetof(struct ipam, client_id), JSON_PLAIN },
                 { "hostname", json_decode_string, offsetof(struct ipam, hostname), JSON_PLAIN },
-                { "broadcast", decode_broadcast, offsetof(struct ipam, broadcast), JSON_PLAIN },
+                { "broadcast", profile_decode_broadcast, offsetof(struct ipam, broadcast),
+                  JSON_PLAIN },
                 { "kernelLifetime", json_decode_bool, offsetof(struct ipam, kernel_lifetime),
                   JSON_PLAIN },
                 { "acd", decode_acd, offsetof(struct ipam, acd), JSON_PLAIN },

@@ -282,12 +282,10 @@ static int gc(const struct cni_call *call, struct err *err)
         _cleanup_(trust_done) struct trust trust = { 0 };
         _cleanup_(key_list_done) struct key_list list = { 0 };
         _cleanup_(freep) char *document = NULL;
-        struct json_at at;
-        int r;
+        int r = attachments_read(&call->config, &valid, err);
 
-        if (!attachments_find(&call->config, &at))
-                return 0; /* without a list nothing can be told to be garbage */
-        r = attachments_decode(&at, &valid, err);
+        if (r == ATTACHMENTS_NONE)
+                return 0;
         if (r == 0)
                 r = conf_read_socket(call, &conf, err);
         if (r == 0)

@@ -269,7 +269,7 @@ static int decode_acd(const struct json_at *at, void *dst, struct err *err)
         return r;
 }
 
-static int decode_broadcast(const struct json_at *at, void *dst, struct err *err)
+int profile_decode_broadcast(const struct json_at *at, void *dst, struct err *err)
 {
         bool on = false;
         int r = json_decode_bool(at, &on, err);
@@ -346,7 +346,8 @@ int profile_decode(const struct json_at *at, void *dst, struct err *err)
                 { "provided", decode_provided, 0, JSON_PLAIN },
                 { "onLeaseLoss", decode_loss, offsetof(struct profile, loss), JSON_PLAIN },
                 { "acd", decode_acd, offsetof(struct profile, acd), JSON_PLAIN },
-                { "broadcast", decode_broadcast, offsetof(struct profile, broadcast), JSON_PLAIN },
+                { "broadcast", profile_decode_broadcast, offsetof(struct profile, broadcast),
+                  JSON_PLAIN },
                 { "strictNak", json_decode_bool, offsetof(struct profile, strict_nak), JSON_PLAIN },
                 { "kernelLifetime", json_decode_bool, offsetof(struct profile, kernel_lifetime),
                   JSON_PLAIN },

@@ -89,6 +89,9 @@ bool profile_may_provide(uint8_t code);
 void profile_put(const struct profile *profile, const char *key, struct json_writer *w);
 int profile_decode(const struct json_at *at, void *dst, struct err *err);
 
+/* A boolean as enum profile_broadcast, here and in the configuration. */
+int profile_decode_broadcast(const struct json_at *at, void *dst, struct err *err);
+
 /* Bytes (at most 255) as hex text, for JSON. decode: an even number of digits, at most `max` bytes.
  */
 void profile_put_hex(struct json_writer *w, const char *key, const uint8_t *bytes, size_t len);

@@ -7,8 +7,8 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/table.h"
 
 #define NOTE_MAX 1024 /* of one line of counters */
@@ -17,12 +17,9 @@
 
 static void put_time(struct json_writer *w, const char *key, int64_t real_ms)
 {
-        time_t seconds = (time_t)(real_ms / 1000);
-        char text[32];
-        struct tm tm;
+        char text[CLOCK_TEXT_MAX];
 
-        if (gmtime_r(&seconds, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
-                json_put_string(w, key, text);
+        json_put_given(w, key, clock_format(real_ms / 1000, text));
 }
 
 static void put_ip(struct json_writer *w, const char *key, const struct ip *ip)

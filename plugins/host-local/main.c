@@ -128,12 +128,10 @@ static int gc(const struct cni_call *call, struct err *err)
         _cleanup_(attachments_done) struct attachments valid = { 0 };
         _cleanup_(place_done) struct place place = { 0 };
         _cleanup_(store_close) struct store store = STORE_CLOSED;
-        struct json_at list;
-        int r;
+        int r = attachments_read(&call->config, &valid, err);
 
-        if (!attachments_find(&call->config, &list))
-                return 0; /* without a list nothing can be told to be garbage */
-        r = attachments_decode(&list, &valid, err);
+        if (r == ATTACHMENTS_NONE)
+                return 0;
         if (r == 0)
                 r = conf_read_place(call, &place, err);
         if (r == 0)

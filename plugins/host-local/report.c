@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/table.h"
 #include "core/utf8.h"
 
@@ -172,13 +173,12 @@ uint64_t report_used(const struct report *report, const struct range_set *set)
 }
 
 /* When the entry was made; "" for what cannot be read. */
-static const char *format_since(const struct report_entry *entry, char text[static 32])
+static const char *format_since(const struct report_entry *entry, char text[static CLOCK_TEXT_MAX])
 {
-        struct tm tm;
-
-        text[0] = '\0';
-        if (entry->state != ENTRY_UNREADABLE && gmtime_r(&entry->since.tv_sec, &tm))
-                (void)strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+        if (entry->state == ENTRY_UNREADABLE)
+                text[0] = '\0';
+        else
+                (void)clock_format(entry->since.tv_sec, text);
         return text;
 }
 
@@ -198,7 +198,7 @@ static void put_owner(struct json_writer *w, const struct report_entry *entry)
 
 static void put_entry(struct json_writer *w, const struct report_entry *entry)
 {
-        char ip[IP_TEXT_MAX], time[32];
+        char ip[IP_TEXT_MAX], time[CLOCK_TEXT_MAX];
 
         json_begin(w, NULL, '{');
         json_put_string(w, "address", ip_format(&entry->ip, ip));
@@ -255,7 +255,7 @@ static int add_row(struct table *table, struct err *err, const char *const cells
 static int add_entry_row(struct table *table, const char *network, const struct report_entry *entry,
                          struct err *err)
 {
-        char ip[IP_TEXT_MAX], time[32];
+        char ip[IP_TEXT_MAX], time[CLOCK_TEXT_MAX];
         const char *const cells[] = {
                 network,       ip_format(&entry->ip, ip), entry->container_id,
                 entry->ifname, format_since(entry, time), state_names[entry->state],

@@ -255,12 +255,10 @@ static int gc(const struct cni_call *call, struct err *err)
         _cleanup_(session_done) struct session session = SESSION_CLOSED;
         _cleanup_(attachments_done) struct attachments valid = { 0 };
         struct garbage garbage = { .call = call, .session = &session, .valid = &valid };
-        struct json_at list;
-        int r;
+        int r = attachments_read(&call->config, &valid, err);
 
-        if (!attachments_find(&call->config, &list))
-                return 0; /* without a list nothing can be told to be garbage */
-        r = attachments_decode(&list, &valid, err);
+        if (r == ATTACHMENTS_NONE)
+                return 0;
         if (r == 0)
                 r = open_session(call, CONF_RELEASE, &session, err);
         if (r == 0)
