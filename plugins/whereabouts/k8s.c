@@ -40,12 +40,17 @@ static const struct {
 
 static const struct {
         const char *root, *plural;
+        bool of_cluster; /* not of a namespace */
 } resources[] = {
-        [K8S_POOL] = { WHEREABOUTS, "ippools" },
-        [K8S_RESERVATION] = { WHEREABOUTS, "overlappingrangeipreservations" },
-        [K8S_SLICE_POOL] = { WHEREABOUTS, "nodeslicepools" },
-        [K8S_LEASE] = { "/apis/coordination.k8s.io/v1", "leases" },
-        [K8S_POD] = { "/api/v1", "pods" },
+        [K8S_POOL] = { WHEREABOUTS, "ippools", false },
+        [K8S_RESERVATION] = { WHEREABOUTS, "overlappingrangeipreservations", false },
+        [K8S_SLICE_POOL] = { WHEREABOUTS, "nodeslicepools", false },
+        [K8S_LEASE] = { "/apis/coordination.k8s.io/v1", "leases", false },
+        [K8S_POD] = { "/api/v1", "pods", false },
+        [K8S_NODE] = { "/api/v1", "nodes", true },
+        [K8S_NETWORK] = { "/apis/k8s.cni.cncf.io/v1", "network-attachment-definitions", false },
+        [K8S_EVENT] = { "/api/v1", "events", false },
+        [K8S_ACCOUNT] = { "/api/v1", "serviceaccounts", false },
 };
 
 int k8s_new(const struct kubeconfig *kubeconfig, struct k8s **ret, struct err *err)
@@ -147,16 +152,32 @@ static void write_path(const struct k8s *k8s, struct sending *sending)
 {
         const struct k8s_request *request = sending->request;
 
-        buf_printf(&sending->path, "%s/namespaces/", resources[request->resource].root);
-        put_escaped(&sending->path,
-                    request->namespace ? request->namespace : k8s->kubeconfig->namespace);
+        buf_puts(&sending->path, resources[request->resource].root);
+        if (!request->everywhere && !resources[request->resource].of_cluster) {
+                buf_puts(&sending->path, "/namespaces/");
+                put_escaped(&sending->path,
+                            request->namespace ? request->namespace : k8s->kubeconfig->namespace);
+        }
         buf_printf(&sending->path, "/%s", resources[request->resource].plural);
-        if (request->name && request->verb != K8S_POST) {
+        if (request->name && (request->verb != K8S_POST || request->part)) {
                 buf_putc(&sending->path, '/');
                 put_escaped(&sending->path, request->name);
         }
+        if (request->part)
+                buf_printf(&sending->path, "/%s", request->part);
         if (request->query)
                 buf_printf(&sending->path, "?%s", request->query);
+}
+
+/* What the answer shall be. */
+static const char *accepted(const struct k8s_request *request)
+{
+        if (!request->brief)
+                return "application/json";
+        if (request->verb == K8S_GET && !request->name)
+                return "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
+                       "application/json";
+        return "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 }
 
 static int start_sending(const struct k8s *k8s, struct k8s_request *request, struct sending *ret,
@@ -175,9 +196,7 @@ static int start_sending(const struct k8s *k8s, struct k8s_request *request, str
         ret->http = (struct http_request){
                 .method = verbs[request->verb].method,
                 .path = buf_text(&ret->path),
-                .accept = request->brief ? "application/json;as=PartialObjectMetadata;"
-                                           "g=meta.k8s.io;v=v1,application/json"
-                                         : "application/json",
+                .accept = accepted(request),
                 .body = request->body.len > 0 ? buf_text(&request->body) : NULL,
                 .body_len = request->body.len,
         };

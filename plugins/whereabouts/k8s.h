@@ -42,6 +42,10 @@ enum k8s_resource {
         K8S_SLICE_POOL,
         K8S_LEASE,
         K8S_POD, /* only looked at */
+        K8S_NODE,
+        K8S_NETWORK, /* NetworkAttachmentDefinition */
+        K8S_EVENT,
+        K8S_ACCOUNT, /* ServiceAccount; its "token" is made */
 };
 
 /* How a request ended. */
@@ -60,8 +64,10 @@ struct k8s_request {
         enum k8s_verb verb;
         enum k8s_resource resource;
         const char *name;      /* of the object; NULL for its list and for POST */
-        const char *namespace; /* NULL: that of the kubeconfig */
+        const char *namespace; /* NULL: that of the kubeconfig; nodes have none */
+        const char *part;      /* a subresource of `name`, such as "token"; NULL: none */
         const char *query;     /* "resourceVersion=0"; NULL: none */
+        bool everywhere;       /* a list of all namespaces */
         struct buf body;
         bool brief; /* only metadata is wanted in the answer */
 

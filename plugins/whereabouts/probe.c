@@ -299,6 +299,10 @@ static void write_object(struct k8s_request *request, const char *namespace)
                 break;
         case K8S_SLICE_POOL:
         case K8S_POD:
+        case K8S_NODE:
+        case K8S_NETWORK:
+        case K8S_EVENT:
+        case K8S_ACCOUNT:
                 break; /* nobody asks to write one */
         }
 }
