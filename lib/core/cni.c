@@ -374,7 +374,7 @@ static void print_usage(const struct cni_plugin *plugin, FILE *to)
                       plugin->program);
 }
 
-static int run_command(int argc, char **argv, const struct cni_plugin *plugin)
+int cni_command_run(int argc, char **argv, const struct cni_plugin *plugin)
 {
         for (int i = 1; i < argc; i++)
                 if (strcmp(argv[i], "--help") == 0) {
@@ -418,7 +418,7 @@ int cni_main(int argc, char **argv, const struct cni_plugin *plugin)
         int r;
 
         if (*command == '\0' && argc > 1)
-                return run_command(argc, argv, plugin);
+                return cni_command_run(argc, argv, plugin);
         if (*command == '\0') {
                 print_about(plugin);
                 return 0;

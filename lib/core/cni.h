@@ -51,6 +51,10 @@ struct cni_plugin {
  * usage. */
 int cni_main(int argc, char **argv, const struct cni_plugin *plugin);
 
+/* The sub-command that argv[1] names, whatever the environment says; for cni_main(), and for an
+ * executable that has other names besides. Returns the exit status. */
+int cni_command_run(int argc, char **argv, const struct cni_plugin *plugin);
+
 /* The end of a sub-command: writes `out` to standard output when r is 0, else the error to standard
  * error. Returns the exit status, 0 or 1. */
 int cni_command_end(const char *program, int r, const struct buf *out, struct err *err);

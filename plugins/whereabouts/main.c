@@ -320,8 +320,36 @@ static const char *architecture(void)
 #endif
 }
 
+/* The other names that an image gives this executable, after programs that charts call. */
+static struct {
+        char name[24], command[16], option[16]; /* argv is not const */
+} aliases[] = {
+        { "ip-control-loop", "node", "--no-install" },
+        { "ip-reconciler", "controller", "--no-slices" },
+        { "node-slice-controller", "controller", "--no-reconcile" },
+};
+
+#define ALIAS_ARGUMENTS_MAX 16
+
+/* Called by such a name: the sub-command, its option, and what was given beside. */
+static int run_alias(int argc, char **argv, size_t alias, const struct cni_plugin *plugin)
+{
+        char *words[ALIAS_ARGUMENTS_MAX + 4] = { argv[0], aliases[alias].command,
+                                                 aliases[alias].option };
+        int count = 3;
+
+        if (argc > ALIAS_ARGUMENTS_MAX) {
+                (void)fprintf(stderr, "%s: too many arguments\n", aliases[alias].name);
+                return 2;
+        }
+        for (int i = 1; i < argc; i++)
+                words[count++] = argv[i];
+        return cni_command_run(count, words, plugin);
+}
+
 int main(int argc, char **argv)
 {
+        const char *name = argc > 0 ? basename(argv[0]) : "";
         char about[128];
         const struct cni_plugin plugin = {
                 .program = "whereabouts",
@@ -338,5 +366,8 @@ int main(int argc, char **argv)
 
         (void)snprintf(about, sizeof(about), "whereabouts v" CNI_IPAM_VERSION " linux/%s",
                        architecture());
+        for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
+                if (strcmp(name, aliases[i].name) == 0)
+                        return run_alias(argc, argv, i, &plugin);
         return cni_main(argc, argv, &plugin);
 }
