@@ -73,10 +73,9 @@ static int parse_range(const struct settings_range *settings, bool names_only, s
 }
 
 /* The range with this index: `range` comes first, if there is one, then `ipRanges`. */
-static const struct settings_range *range_at(const struct reading *reading, size_t index,
+static const struct settings_range *range_at(const struct settings *settings, size_t index,
                                              size_t *ret_list_index)
 {
-        const struct settings *settings = &reading->settings;
         bool single = settings->single.range && *settings->single.range;
 
         if (single && index == 0)
@@ -97,6 +96,21 @@ static void name_range(const struct reading *reading, const struct settings_rang
                 conf_name_place(reading, MEMBER_IP_RANGES, err, name);
 }
 
+int conf_first_net(const struct settings *settings, struct ipnet *ret, struct err *err)
+{
+        size_t list_index = 0;
+        const struct settings_range *first = range_at(settings, 0, &list_index);
+        struct range range = { 0 };
+        int r;
+
+        if (!first)
+                return err_text(err, -EINVAL, CNI_ERR_CONFIG, "no range");
+        r = parse_range(first, true, &range, err);
+        if (r == 0)
+                *ret = range.net;
+        return r;
+}
+
 int conf_take_ranges(const struct reading *reading, struct request *request, struct err *err)
 {
         bool names_only = reading->use == CONF_RELEASE;
@@ -106,7 +120,7 @@ int conf_take_ranges(const struct reading *reading, struct request *request, str
         request->ranges = calloc(reading->settings.range_count + 1, sizeof(*request->ranges));
         if (!request->ranges)
                 return err_oom(err);
-        while ((range = range_at(reading, request->range_count, &list_index))) {
+        while ((range = range_at(&reading->settings, request->range_count, &list_index))) {
                 int r;
 
                 if (request->range_count == REQUEST_RANGES_MAX)
@@ -159,7 +173,7 @@ int conf_take_excludes(const struct reading *reading, struct request *request, s
         int r = 0;
 
         for (size_t i = 0; i < request->range_count && r == 0; i++) {
-                const struct settings_range *range = range_at(reading, i, &list_index);
+                const struct settings_range *range = range_at(&reading->settings, i, &list_index);
 
                 r = take_excludes_of(reading, range, list_index, &request->ranges[i], &count, err);
         }
