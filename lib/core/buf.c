@@ -64,7 +64,10 @@ void buf_puts(struct buf *buf, const char *text)
 
 void buf_putc(struct buf *buf, char c)
 {
-        buf_append(buf, &c, 1);
+        if (!reserve(buf, 1))
+                return;
+        buf->text[buf->len++] = c;
+        buf->text[buf->len] = '\0';
 }
 
 void buf_printf(struct buf *buf, const char *fmt, ...)

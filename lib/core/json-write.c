@@ -21,6 +21,17 @@ void json_writer_init_compact(struct json_writer *w, struct buf *buf)
         w->compact = true;
 }
 
+/* How many of the first bytes stand for themselves, ASCII alone: nearly always all. */
+static size_t plain_len(const char *text)
+{
+        size_t len = 0;
+
+        while (text[len] >= 0x20 && text[len] < 0x7f && text[len] != '"' && text[len] != '\\' &&
+               text[len] != '<' && text[len] != '>' && text[len] != '&')
+                len++;
+        return len;
+}
+
 static void put_text(struct json_writer *w, const char *text)
 {
         size_t len = strlen(text);
@@ -28,7 +39,7 @@ static void put_text(struct json_writer *w, const char *text)
         buf_putc(w->buf, '"');
         while (len > 0) {
                 unsigned char byte = (unsigned char)*text;
-                size_t n = utf8_len(text, len);
+                size_t plain = plain_len(text), n = plain > 0 ? plain : utf8_len(text, len);
 
                 if (n == 0)
                         buf_puts(w->buf, w->replacement ? "\xef\xbf\xbd" : "\\ufffd");

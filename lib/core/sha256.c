@@ -4,7 +4,6 @@
  */
 #include "core/sha256.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define BLOCK 64U
@@ -54,15 +53,16 @@ static void compress(struct state *state)
         expand(state->block, words);
         memcpy(v, state->hash, sizeof(v));
         for (size_t i = 0; i < 64; i++) {
-                uint32_t a = v[0], e = v[4];
-                uint32_t first = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                                 ((e & v[5]) ^ (~e & v[6])) + round_constants[i] + words[i];
-                uint32_t second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-                                  ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+                /* Not moved: each round finds them one place further back. */
+                uint32_t *a = &v[-i % 8], *b = &v[(1 - i) % 8], *c = &v[(2 - i) % 8];
+                uint32_t *d = &v[(3 - i) % 8], *e = &v[(4 - i) % 8], *f = &v[(5 - i) % 8];
+                uint32_t *g = &v[(6 - i) % 8], *h = &v[(7 - i) % 8];
+                uint32_t first = *h + (rotate(*e, 6) ^ rotate(*e, 11) ^ rotate(*e, 25)) +
+                                 ((*e & *f) ^ (~*e & *g)) + round_constants[i] + words[i];
 
-                memmove(v + 1, v, 7 * sizeof(*v));
-                v[4] += first;
-                v[0] = first + second;
+                *d += first;
+                *h = first + (rotate(*a, 2) ^ rotate(*a, 13) ^ rotate(*a, 22)) +
+                     ((*a & *b) ^ (*a & *c) ^ (*b & *c));
         }
         for (size_t i = 0; i < 8; i++)
                 state->hash[i] += v[i];
@@ -127,9 +127,13 @@ void sha256_fields(const char *const *fields, size_t count, uint8_t ret[static S
 
 void sha256_fields_hex(const char *const *fields, size_t count, char hex[static SHA256_TEXT_MAX])
 {
+        static const char digits[] = "0123456789abcdef";
         uint8_t sum[SHA256_SIZE];
 
         sha256_fields(fields, count, sum);
-        for (size_t i = 0; i < SHA256_SIZE; i++)
-                (void)snprintf(hex + i * 2, 3, "%02x", sum[i]);
+        for (size_t i = 0; i < SHA256_SIZE; i++) {
+                hex[i * 2] = digits[sum[i] >> 4];
+                hex[i * 2 + 1] = digits[sum[i] & 15];
+        }
+        hex[SHA256_SIZE * 2] = '\0';
 }
