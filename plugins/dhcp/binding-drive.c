@@ -85,21 +85,46 @@ static bool give_up(struct binding *b, const struct err *err)
         return false;
 }
 
+/* What an ADD has found out holds until it is answered: its descriptor leads there without a proof.
+ * Whether the interface is still there, binding a socket to it tells. */
+static struct visit visit_again(const struct binding *b)
+{
+        struct visit visit = { .netns_fd = b->netns_fd,
+                               .opened = -1,
+                               .link.ifindex = b->record.ifindex };
+
+        (void)snprintf(visit.link.name, sizeof(visit.link.name), "%s", b->record.key.ifname);
+        return visit;
+}
+
+/* Opens what the step needs. > 0: VISIT_GONE. */
+static int open_exchange(struct binding *b, const struct lease_step *step, struct err *err)
+{
+        _cleanup_(visit_done) struct visit there = VISIT_NONE;
+        struct loop *loop = b->all->loop;
+        int r;
+
+        if (b->lease.adding && b->netns_fd >= 0) {
+                const struct visit again = visit_again(b);
+
+                if (exchange_open(&b->exchange, loop, &again, step, err) == 0)
+                        return 0;
+        }
+        r = binding_visit(b, &there, err);
+        return r != 0 ? r : exchange_open(&b->exchange, loop, &there, step, err);
+}
+
 /* Sends; what cannot be sent now is as good as lost on the way, and sent again in time. */
 static bool transmit(struct binding *b, const struct lease_step *step)
 {
-        _cleanup_(visit_done) struct visit there = VISIT_NONE;
         struct err err;
         int r = 0;
 
-        if (!exchange_is_open_for(&b->exchange, step)) {
-                r = binding_visit(b, &there, &err);
-                if (r == VISIT_GONE) {
-                        binding_end_unreleased(b, err.msg);
-                        return false;
-                }
-                if (r == 0)
-                        r = exchange_open(&b->exchange, b->all->loop, &there, step, &err);
+        if (!exchange_is_open_for(&b->exchange, step))
+                r = open_exchange(b, step, &err);
+        if (r == VISIT_GONE) {
+                binding_end_unreleased(b, err.msg);
+                return false;
         }
         if (r == 0)
                 r = exchange_send(&b->exchange, &b->record, step, loop_now_ms(b->all->loop), &err);

@@ -11,6 +11,7 @@
 
 #define THREADS_MAX 8
 #define STACK_SIZE  (64U * 1024)
+#define PAUSE_MS    200
 
 static struct {
         pthread_mutex_t lock;
@@ -18,6 +19,8 @@ static struct {
         size_t count, size;
         unsigned threads;
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static bool pausing; /* the loop's thread alone knows it */
 
 /* The next one; -1, and the thread is not counted any more, when there is none. */
 static int take(void)
@@ -71,23 +74,43 @@ static bool push(int fd)
         return true;
 }
 
-void closing_add(int fd)
+/* As many threads as have something to do; where there can be none, it is done here. */
+static void begin(void)
 {
+        bool alone;
+
+        (void)pthread_mutex_lock(&queue.lock);
+        while (queue.threads < THREADS_MAX && queue.threads < queue.count && start())
+                queue.threads++;
+        alone = queue.threads == 0;
+        queue.threads += alone;
+        (void)pthread_mutex_unlock(&queue.lock);
+        if (alone)
+                (void)work(NULL);
+}
+
+static void pause_over(_unused_ struct loop_timer *timer, _unused_ int64_t now_ms)
+{
+        pausing = false;
+        begin();
+}
+
+void closing_add(int fd, struct loop *loop)
+{
+        static struct loop_timer timer = { .due = pause_over };
+        struct err err;
         bool queued;
 
         if (fd < 0)
                 return;
         (void)pthread_mutex_lock(&queue.lock);
         queued = push(fd);
-        if (queued && queue.threads < THREADS_MAX) {
-                if (start())
-                        queue.threads++;
-                else if (queue.threads == 0) {
-                        queue.count--; /* nobody would come for it */
-                        queued = false;
-                }
-        }
         (void)pthread_mutex_unlock(&queue.lock);
         if (!queued)
                 close(fd);
+        if (!queued || pausing)
+                return;
+        pausing = loop_set_timer(loop, &timer, loop_now_ms(loop) + PAUSE_MS, &err) == 0;
+        if (!pausing)
+                begin();
 }

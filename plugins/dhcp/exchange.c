@@ -26,17 +26,17 @@ void exchange_init(struct exchange *exchange,
         };
 }
 
-static void close_packets(int *fd)
+static void close_packets(int *fd, struct loop *loop)
 {
-        closing_add(TAKE_FD(*fd));
+        closing_add(TAKE_FD(*fd), loop);
 }
 
 void exchange_close(struct exchange *exchange, struct loop *loop)
 {
         loop_unwatch(loop, &exchange->packet);
         loop_unwatch(loop, &exchange->arp);
-        close_packets(&exchange->packet_fd);
-        close_packets(&exchange->arp_fd);
+        close_packets(&exchange->packet_fd, loop);
+        close_packets(&exchange->arp_fd, loop);
         closep(&exchange->udp_fd);
         exchange->udp_fd = -1;
         exchange->until_ms = INT64_MAX;
@@ -66,7 +66,7 @@ int exchange_open(struct exchange *exchange, struct loop *loop, const struct vis
                 if (r == 0)
                         r = loop_watch(loop, &exchange->packet, exchange->packet_fd, EPOLLIN, err);
                 if (r < 0)
-                        close_packets(&exchange->packet_fd);
+                        close_packets(&exchange->packet_fd, loop);
         }
         if (r == 0 && has_source(step) && exchange->udp_fd < 0) {
                 r = sock_open_udp(visit->netns_fd, link, &step->source, &exchange->udp_fd, err);
@@ -78,7 +78,7 @@ int exchange_open(struct exchange *exchange, struct loop *loop, const struct vis
                 if (r == 0)
                         r = loop_watch(loop, &exchange->arp, exchange->arp_fd, EPOLLIN, err);
                 if (r < 0)
-                        close_packets(&exchange->arp_fd);
+                        close_packets(&exchange->arp_fd, loop);
         }
         return r;
 }

@@ -6,11 +6,11 @@
  * What the plugin and the daemon say to each other, as values and as bytes. Pure.
  *
  * A frame is "cni-ipam 1 LENGTH\n" and LENGTH bytes of JSON; the first byte carries the descriptor
- * of the namespace, if there is one. The daemon says "hello\n" as soon as it sees the connection's
- * first bytes, then the frame of its reply, and closes. One request per connection. The newline
- * comes early because a Go daemon says nothing before it has seen one. The plugin confirms the
- * reply of an ADD with "done\n" before it prints anything: a daemon that sees the connection end
- * without takes the lease back, because nobody knows of it.
+ * of the namespace, if there is one. The daemon says "hello\n", then the frame of its reply, and
+ * closes. The hello does not wait for the rest of a request, and not long for the reply. One
+ * request per connection. The newline comes early because a Go daemon says nothing before it has
+ * seen one. The plugin confirms the reply of an ADD with "done\n" before it prints anything: a
+ * daemon that sees the connection end without takes the lease back, because nobody knows of it.
  */
 
 #include "grant.h"

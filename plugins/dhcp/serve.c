@@ -20,6 +20,7 @@
 #define BLOCK           16384
 #define ACCEPTED_MAX    64   /* in one turn */
 #define LISTEN_AGAIN_MS 1000 /* after accept() failed: descriptors or memory ran out */
+#define HELLO_MS        200  /* after this the hello does not wait for the reply any more */
 
 /* A Go client prints the text behind "HTTP/1.0". */
 static const char http_refusal[] = "HTTP/1.0 426 This dhcp daemon belongs to cni-ipam and speaks "
@@ -43,12 +44,11 @@ struct connection {
         int fd;
         struct ucred peer;
         enum phase phase;
-        bool greeted;
         bool called;       /* the handler knows it */
         bool must_confirm; /* an ADD that succeeded */
         bool garbled;      /* an ADD that succeeded, and whose reply could not be composed */
         bool done;
-        struct buf in, out; /* what has come; what goes */
+        struct buf in, out; /* what has come; what goes: hello and reply */
         size_t sent;        /* of `out` */
         size_t heard;       /* of RPC_DONE */
 };
@@ -163,7 +163,27 @@ static void begin_reply(struct connection *c)
         flush(c);
 }
 
-/* Puts an error into `out`. Returns as rpc_encode_reply(). */
+/* Says hello alone. It is the first thing that is written, so there is room. */
+static void greet(struct connection *c)
+{
+        const size_t len = strlen(RPC_HELLO);
+
+        if (c->sent > 0)
+                return;
+        if (send(c->fd, RPC_HELLO, len, MSG_NOSIGNAL) == (ssize_t)len)
+                c->sent = len;
+        else
+                finish(c, false);
+}
+
+/* Puts all that goes into `out`. Returns as rpc_encode_reply(). */
+static int encode(struct connection *c, const struct rpc_reply *reply, struct err *err)
+{
+        buf_done(&c->out);
+        buf_puts(&c->out, RPC_HELLO);
+        return rpc_encode_reply(reply, &c->out, err);
+}
+
 static int encode_error(struct connection *c, const struct err *error, struct err *err)
 {
         struct err copy = *error;
@@ -171,8 +191,7 @@ static int encode_error(struct connection *c, const struct err *error, struct er
                                          .msg = copy.msg,
                                          .details = copy.details };
 
-        buf_done(&c->out);
-        return rpc_encode_reply(&reply, &c->out, err);
+        return encode(c, &reply, err);
 }
 
 static void reply_error(struct connection *c, const struct err *error)
@@ -197,7 +216,7 @@ void serve_reply(struct serve_call *call, const struct rpc_reply *reply)
                 return; /* nobody is there any more */
         assert(c->phase == PHASE_HANDLER);
         c->must_confirm = c->request.op == RPC_ADD && reply->code == 0;
-        if (rpc_encode_reply(reply, &c->out, &err) < 0) {
+        if (encode(c, reply, &err) < 0) {
                 c->garbled = c->must_confirm;
                 reply_error(c, &err);
         } else {
@@ -296,18 +315,8 @@ static void take_request(struct connection *c, const char *text, size_t len)
         }
         c->called = true;
         c->phase = PHASE_HANDLER;
-        set_timer(c, INT64_MAX);
+        set_timer(c, loop_now_ms(serve->loop) + HELLO_MS);
         serve->handler->request(serve->user, &c->call);
-}
-
-/* Says hello. It is the first thing that is written, so there is room. */
-static void greet(struct connection *c)
-{
-        if (c->greeted)
-                return;
-        c->greeted = true;
-        if (send(c->fd, RPC_HELLO, strlen(RPC_HELLO), MSG_NOSIGNAL) != (ssize_t)strlen(RPC_HELLO))
-                finish(c, false);
 }
 
 static void turn_away(struct connection *c)
@@ -337,11 +346,10 @@ static void on_request_bytes(struct connection *c)
                 finish(c, false);
                 return;
         }
-        /* Half a word of HTTP begins with a capital letter. */
-        if (r == 0 || c->in.text[0] < 'A' || c->in.text[0] > 'Z')
-                greet(c);
-        if (r == 0 && c->in.len - head == len && c->phase == PHASE_REQUEST)
+        if (r == 0 && c->in.len - head == len)
                 take_request(c, c->in.text + head, len);
+        else if (r == 0 || c->in.text[0] < 'A' || c->in.text[0] > 'Z')
+                greet(c); /* half a word of HTTP begins with a capital letter */
 }
 
 /* While the handler has the request, nothing is to come but the end. */
@@ -391,6 +399,11 @@ static void on_due(struct loop_timer *timer, _unused_ int64_t now_ms)
 {
         struct connection *c = CONTAINER_OF(timer, struct connection, timer);
 
+        if (c->phase == PHASE_HANDLER) { /* it takes its time */
+                set_timer(c, INT64_MAX);
+                greet(c);
+                return;
+        }
         if (c->phase == PHASE_CONFIRM)
                 on_confirmation(c); /* it may have come while we were kept from reading it */
         if (c->phase == PHASE_REQUEST && c->in.len > 0)
@@ -451,7 +464,7 @@ static int add_connection(struct serve *serve, int fd, const struct ucred *peer,
                                   .fd = fd,
                                   .peer = *peer };
         buf_init(&c->in, RPC_HEAD_MAX + RPC_REQUEST_MAX);
-        buf_init(&c->out, RPC_HEAD_MAX + RPC_REPLY_MAX);
+        buf_init(&c->out, strlen(RPC_HELLO) + RPC_HEAD_MAX + RPC_REPLY_MAX);
         r = loop_set_timer(serve->loop, &c->timer, loop_now_ms(serve->loop) + SERVE_REQUEST_MS,
                            err);
         if (r == 0)

@@ -258,7 +258,8 @@ def test_a_delete_without_daemon_says_that_it_is_not_remembered(lab, segment, st
     daemon.start()
     assert daemon.check(container, outcome).rc == 0, "the lease goes on"
     daemon.delete(container)
-    assert plain.released == outcome.addresses and daemon.left == []
+    eventually(lambda: plain.released == outcome.addresses, "it is given back")
+    assert daemon.left == []
 
 
 def test_a_directory_that_somebody_removed_ends_no_lease(lab, segment):
