@@ -4,6 +4,7 @@
  */
 #include "core/fs.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -104,6 +105,9 @@ static int write_temporary(int dirfd, const struct fs_file *file, mode_t mode,
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (pending->fd < 0)
                 return -errno;
+        /* The umask is asked only where it may have taken something. */
+        if ((mode & 0077) && fchmod(pending->fd, mode) < 0)
+                return -errno;
         r = fs_write_all(pending->fd, file->bytes, file->len);
         /* Started for all before any is waited for, so that they get to the disk together. It is
          * fsync(2) that promises. */
@@ -195,6 +199,39 @@ int fs_replace(int dirfd, const char *name, const void *bytes, size_t len, mode_
         const struct fs_file file = { name, bytes, len, true };
 
         return fs_replace_all(dirfd, &file, 1, mode, err);
+}
+
+static void closedirp(DIR **listing)
+{
+        if (*listing)
+                closedir(*listing);
+}
+
+/* Whether write_temporary() calls a file on its way to `name` so. */
+static bool is_temporary(const char *file, const char *name)
+{
+        size_t len = strlen(name), digits;
+
+        if (file[0] != '.' || strncmp(file + 1, name, len) != 0 || file[1 + len] != '.')
+                return false;
+        digits = strspn(file + len + 2, "0123456789");
+        return digits > 0 && file[len + 2 + digits] == '\0';
+}
+
+int fs_remove_temporary(int dirfd, const char *name, struct err *err)
+{
+        _cleanup_(closep) int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(closedirp) DIR *listing = fd < 0 ? NULL : fdopendir(fd);
+        const struct dirent *entry;
+
+        if (!listing)
+                return err_set(err, -errno, CNI_ERR_IO, "list the directory");
+        (void)TAKE_FD(fd);
+        while (errno = 0, (entry = readdir(listing)))
+                if (is_temporary(entry->d_name, name) && unlinkat(dirfd, entry->d_name, 0) < 0 &&
+                    errno != ENOENT)
+                        return err_set(err, -errno, CNI_ERR_IO, "unlink %s", entry->d_name);
+        return errno == 0 ? 0 : err_set(err, -errno, CNI_ERR_IO, "list the directory");
 }
 
 /* mkdir(2) that takes an existing directory, also behind a symlink, for done. */

@@ -34,7 +34,8 @@ int fs_open_regular(const char *path);
 int fs_write_all(int fd, const void *bytes, size_t len);
 
 /* Puts a file in place of `name`, complete or not at all, and durable: temporary name, fsync,
- * rename, fsync of the directory. `name` is at most 200 bytes long. */
+ * rename, fsync of the directory. `name` is at most 200 bytes long. The mode counts as it is given,
+ * whatever the umask. */
 int fs_replace(int dirfd, const char *name, const void *bytes, size_t len, mode_t mode,
                struct err *err);
 
@@ -49,6 +50,10 @@ struct fs_file {
 };
 int fs_replace_all(int dirfd, const struct fs_file *files, size_t count, mode_t mode,
                    struct err *err);
+
+/* Removes what killed processes left of their replacements of `name`. That nobody is replacing it
+ * now is the caller's to know. */
+int fs_remove_temporary(int dirfd, const char *name, struct err *err);
 
 /* Makes a directory and its missing parents. An error names the path that could not be made. */
 int fs_make_directories(const char *path, mode_t mode, struct err *err);

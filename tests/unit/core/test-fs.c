@@ -165,6 +165,46 @@ START_TEST(what_a_killed_process_left_is_in_nobodys_way)
 }
 END_TEST
 
+START_TEST(the_mode_counts_whatever_the_umask)
+{
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        mode_t mask = umask(0077);
+        struct stat st;
+        struct err err;
+
+        unit_assert_ok(replace(unit_dir(dir), "f", "new", &err), &err);
+        umask(mask);
+        ck_assert_int_eq(stat(unit_path(dir, "f", path), &st), 0);
+        ck_assert_int_eq(st.st_mode & 07777, 0640);
+}
+END_TEST
+
+START_TEST(only_what_a_replacement_left_is_removed)
+{
+        static const char *const left[] = { ".f.1", ".f.4711" };
+        static const char *const kept[] = { "f",     "f.1",   ".f",    ".f.",  ".f.1x",
+                                            ".g.12", ".ff.1", ".f.x1", "x.f.1" };
+        char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX];
+        struct err err;
+        int fd = open(unit_dir(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        for (size_t i = 0; i < ARRAY_SIZE(left); i++)
+                unit_write(dir, left[i], "half");
+        for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+                unit_write(dir, kept[i], "whole");
+        unit_assert_ok(fs_remove_temporary(fd, "f", &err), &err);
+        ck_assert_uint_eq(unit_count(dir), ARRAY_SIZE(kept));
+        for (size_t i = 0; i < ARRAY_SIZE(left); i++)
+                ck_assert(!unit_exists(dir, left[i]));
+        ck_assert_int_eq(mkdir(unit_path(dir, ".f.12", path), 0755), 0);
+        unit_assert_err(fs_remove_temporary(fd, "f", &err), &err, CNI_ERR_IO,
+                        "unlink .f.12: is a directory");
+        close(fd);
+        unit_assert_err(fs_remove_temporary(-1, "f", &err), &err, CNI_ERR_IO,
+                        "list the directory: bad file descriptor");
+}
+END_TEST
+
 START_TEST(a_symlink_is_replaced_and_not_followed)
 {
         char dir[UNIT_PATH_MAX], path[UNIT_PATH_MAX], target[UNIT_PATH_MAX];
@@ -567,6 +607,8 @@ static void add_tests(TCase *tests)
         tcase_add_test(tests, a_full_device_is_told);
         tcase_add_test(tests, a_file_is_replaced_as_a_whole);
         tcase_add_test(tests, what_a_killed_process_left_is_in_nobodys_way);
+        tcase_add_test(tests, the_mode_counts_whatever_the_umask);
+        tcase_add_test(tests, only_what_a_replacement_left_is_removed);
         tcase_add_test(tests, a_symlink_is_replaced_and_not_followed);
         tcase_add_test(tests, a_failed_replacement_leaves_things_as_they_were);
         tcase_add_loop_test(tests, many_files_are_replaced, 0, 2);
