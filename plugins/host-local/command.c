@@ -275,13 +275,13 @@ static int collect(const struct arguments *arguments, const struct attachments *
                    struct entry_list *freed, struct err *err)
 {
         const struct release_report report = { entry_list_add, freed, arguments->dry_run };
-        _cleanup_(store_close) struct store store = STORE_CLOSED;
         _cleanup_(freep) char *path = fs_join(data_dir_of(arguments), arguments->networks.items[0]);
+        _cleanup_(store_close) struct store store = STORE_CLOSED; /* uses the path until its end */
         int r;
 
         if (!path)
                 return err_oom(err);
-        r = store_open(path, arguments->dry_run ? STORE_NO_LOCK : 0, &store, err);
+        r = store_open(path, arguments->dry_run ? STORE_NO_LOCK : STORE_INDEX, &store, err);
         if (r == STORE_ABSENT)
                 return no_network(arguments, arguments->networks.items[0], err);
         return r < 0 ? r : release_collect(&store, valid, &report, err);

@@ -4,6 +4,7 @@
  * the store, acts, and fills the result.
  */
 #include <inttypes.h>
+#include <signal.h>
 
 #include "command.h"
 #include "conf.h"
@@ -30,7 +31,7 @@ static void warn(const char *text)
  * way but its own. */
 static int open_store(const struct place *place, unsigned flags, struct store *ret, struct err *err)
 {
-        int r = store_open(place->path, flags, ret, err);
+        int r = store_open(place->path, flags | STORE_INDEX, ret, err);
 
         if (r == 0 && place->reclaim_on_boot && release_sweep(ret, err) < 0)
                 warn(err->msg);
@@ -76,7 +77,7 @@ static int undo(const struct cni_call *call, const struct ipam_result *result, s
         int r = conf_read_place(call, &place, err);
 
         if (r == 0)
-                r = store_open(place.path, 0, &store, err);
+                r = store_open(place.path, STORE_INDEX, &store, err);
         if (r != 0)
                 return r < 0 ? r : 0;
         return release_addresses(&store, &owner, result, err);
@@ -111,7 +112,7 @@ static int check(const struct cni_call *call, struct err *err)
         if (r == 0)
                 r = result_read_previous(&call->config, &previous, err);
         if (r == 0)
-                r = store_open(place.path, 0, &store, err);
+                r = store_open(place.path, STORE_INDEX, &store, err);
         if (r == 0)
                 r = release_check(&store, &owner, &previous, &held, err);
         if (r < 0)
@@ -197,5 +198,7 @@ int main(int argc, char **argv)
                 .command_count = host_local_command_count,
         };
 
+        /* A limit on the size of files is then an ordinary error. */
+        (void)signal(SIGXFSZ, SIG_IGN);
         return cni_main(argc, argv, &plugin);
 }

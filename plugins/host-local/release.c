@@ -39,10 +39,10 @@ static void note_unreadable(struct search *search, const struct store_entry *ent
 }
 
 /* Returns whether the entry is gone. */
-static bool remove_entry(struct search *search, const struct ip *ip)
+static bool remove_entry(struct search *search, const struct store_entry *entry)
 {
         struct err err;
-        int r = store_remove(search->store, ip, &err);
+        int r = store_remove(search->store, &entry->ip, &entry->owner, &err);
 
         note_failure(search, r, &err);
         return r == 0;
@@ -60,7 +60,7 @@ static int search_entry(const struct store_entry *entry, void *context, _unused_
                 return 0;
         if (entry->state == ENTRY_EMPTY) {
                 if (entry->debris && search->remove)
-                        remove_entry(search, &entry->ip);
+                        remove_entry(search, entry);
                 return 0;
         }
         if (entry->state == ENTRY_STALE && !search->remove)
@@ -71,7 +71,7 @@ static int search_entry(const struct store_entry *entry, void *context, _unused_
         if (search->legacy)
                 match = owner_is_legacy(&entry->owner, search->owner);
         if (match && search->remove)
-                remove_entry(search, &entry->ip);
+                remove_entry(search, entry);
         return 0;
 }
 
@@ -90,7 +90,7 @@ static void search_previous(struct search *search, const struct ipam_result *pre
                         continue;
                 search->found++;
                 if (search->remove)
-                        remove_entry(search, ip);
+                        remove_entry(search, &entry);
         }
 }
 
@@ -119,10 +119,10 @@ int release_owner(struct store *store, const struct owner *owner,
         int r;
 
         search_previous(&search, previous);
-        r = store_scan(store, 0, search_entry, &search, err);
+        r = store_find(store, 0, owner, search_entry, &search, err);
         if (r == 0 && search.found == 0 && search.old_form > 0) {
                 search.legacy = true;
-                r = store_scan(store, 0, search_entry, &search, err);
+                r = store_find(store, 0, owner, search_entry, &search, err);
         }
         return end_search(&search, r, err);
 }
@@ -135,7 +135,10 @@ int release_check(struct store *store, const struct owner *owner,
 
         search_previous(&search, previous);
         if (search.found == 0)
-                r = store_scan(store, STORE_BOOT, search_entry, &search, err);
+                r = store_find(store, STORE_BOOT, owner, search_entry, &search, err);
+        /* A container that loses its network for it is worth a second look. */
+        if (r == 0 && search.found + search.old_form == 0 && store_distrust_index(store))
+                r = store_find(store, STORE_BOOT, owner, search_entry, &search, err);
         *ret_held = search.found + search.old_form > 0;
         return r;
 }
@@ -168,7 +171,7 @@ static int collect_entry(const struct store_entry *entry, void *context, struct 
         }
         if (!is_garbage(collection, entry))
                 return 0;
-        if (!(report && report->dry_run) && !remove_entry(&collection->search, &entry->ip))
+        if (!(report && report->dry_run) && !remove_entry(&collection->search, entry))
                 return 0;
         return report ? report->freed(entry, report->context, err) : 0;
 }
@@ -186,6 +189,7 @@ int release_collect(struct store *store, const struct attachments *valid,
 {
         struct collection collection = { .search.store = store, .valid = valid, .report = report };
 
+        (void)store_distrust_index(store); /* whatever may be wrong with it ends here */
         return collect(store, 0, &collection, err);
 }
 

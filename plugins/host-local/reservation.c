@@ -118,7 +118,7 @@ static int survey_entry(const struct store_entry *entry, void *context, struct e
 
         /* A file that cannot be removed or read keeps its address; that is no reason to fail. */
         if (entry->debris)
-                (void)store_remove(making->store, &entry->ip, err);
+                (void)store_remove(making->store, &entry->ip, &entry->owner, err);
         if (entry->state != ENTRY_HELD || (!owner_is(&entry->owner, making->owner) &&
                                            !owner_is_legacy(&entry->owner, making->owner)))
                 return 0;
@@ -134,6 +134,26 @@ static int survey_entry(const struct store_entry *entry, void *context, struct e
                         note_first(&part->own_stale, entry);
         }
         return 0;
+}
+
+static bool has_duplicate(const struct making *making)
+{
+        for (size_t i = 0; i < making->count; i++)
+                if (!making->parts[i].requested && making->parts[i].own.family != IP_UNSET)
+                        return true;
+        return false;
+}
+
+/* Finds out what the owner has. An error is worth a second look. */
+static int survey(struct making *making, struct err *err)
+{
+        int r = store_find(making->store, 0, making->owner, survey_entry, making, err);
+
+        if (r < 0 || !has_duplicate(making) || !store_distrust_index(making->store))
+                return r;
+        for (size_t i = 0; i < making->count; i++)
+                making->parts[i].own = making->parts[i].own_stale = (struct ip){ 0 };
+        return store_find(making->store, 0, making->owner, survey_entry, making, err);
 }
 
 static int duplicate_error(const struct ip *ip, const struct owner *owner, struct err *err)
@@ -163,7 +183,7 @@ static int remake(struct making *making, struct part *part, const struct ip *ip,
         int r = store_check_current(making->store, err);
 
         if (r == 0)
-                r = store_remove(making->store, ip, err);
+                r = store_remove(making->store, ip, NULL, err);
         return r < 0 ? r : make(making, part, ip, err);
 }
 
@@ -281,7 +301,8 @@ static void take_back(struct making *making)
 
         for (size_t i = 0; i < making->count; i++)
                 if (making->parts[i].made.family != IP_UNSET)
-                        (void)store_remove(making->store, &making->parts[i].made, &ignored);
+                        (void)store_remove(making->store, &making->parts[i].made, making->owner,
+                                           &ignored);
 }
 
 static int add_to_result(const struct making *making, struct ipam_result *ret, struct err *err)
@@ -348,7 +369,7 @@ int reservation_make(struct store *store, const struct conf *conf, const struct 
                 parts[i].set = &conf->sets.items[i];
         r = assign_requests(&making, &conf->requested, err);
         if (r == 0 && needs_survey(&making))
-                r = store_scan(store, 0, survey_entry, &making, err);
+                r = survey(&making, err);
         if (r == 0)
                 r = make_all(&making, err);
         if (r == 0)

@@ -134,6 +134,8 @@ int store_open(const char *path, unsigned flags, struct store *ret, struct err *
                         continue;
                 store.now_s = time(NULL);
                 boot_init(&store.boot, store.dirfd);
+                if (flags & STORE_INDEX)
+                        index_open(&store.index, INDEX_BASE, store.dirfd, &store.boot, store.now_s);
                 *ret = store;
                 store = STORE_CLOSED;
                 return 0;
@@ -146,6 +148,10 @@ int store_open(const char *path, unsigned flags, struct store *ret, struct err *
 
 void store_close(struct store *store)
 {
+        /* Under a lock that was deleted nobody knows what others do: no signature for that. */
+        if (store->lockfd >= 0 && index_is_unsaved(&store->index) && !is_current(store))
+                index_distrust(&store->index);
+        index_close(&store->index);
         closep(&store->lockfd); /* this unlocks */
         closep(&store->dirfd);
         *store = STORE_CLOSED;
@@ -219,32 +225,51 @@ int store_create(struct store *store, const struct ip *ip, const struct owner *o
         if (len < 0 || (size_t)len >= STORE_OWNER_MAX)
                 return err_text(err, -EINVAL, CNI_ERR_ENVIRONMENT,
                                 "container ID is longer than %u bytes", STORE_OWNER_MAX - 32);
+        index_before_change(&store->index);
         fd = openat(store->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0 && errno == EEXIST)
                 return STORE_TAKEN;
         if (fd < 0)
                 return err_set(err, -errno, CNI_ERR_IO, "open %s/%s", store->path, name);
+        index_after_change(&store->index);
         boot_tag(&store->boot, fd); /* first: an untagged entry of a dead boot stays for good */
         r = fs_write_all(fd, text, (size_t)len);
-        if (r == 0 && fstat(fd, &st) == 0 && st.st_nlink == 0)
-                return STORE_TAKEN; /* under a deleted lock, somebody took the empty file for debris
-                                     */
+        if (r == 0 && fstat(fd, &st) == 0 && st.st_nlink == 0) {
+                /* under a deleted lock, somebody took the empty file for debris */
+                index_distrust(&store->index);
+                return STORE_TAKEN;
+        }
         if (close(TAKE_FD(fd)) < 0 && r == 0)
                 r = -errno; /* some file systems find out here that they are full */
         if (r < 0) {
+                index_distrust(&store->index);
                 (void)unlinkat(store->dirfd, name, 0); /* the first error is the one to tell */
                 return err_set(err, r, CNI_ERR_IO, "write %s/%s", store->path, name);
         }
+        index_add(&store->index, owner->container_id, owner->ifname, ip);
         return 0;
 }
 
-int store_remove(struct store *store, const struct ip *ip, struct err *err)
+int store_remove(struct store *store, const struct ip *ip, const struct owner *owner,
+                 struct err *err)
 {
-        char name[IP_TEXT_MAX];
+        char name[IP_TEXT_MAX], text[STORE_OWNER_MAX];
+        struct store_entry entry;
 
-        if (unlinkat(store->dirfd, ip_format(ip, name), 0) == 0 || errno == ENOENT)
-                return 0;
-        return err_set(err, -errno, CNI_ERR_IO, "remove %s/%s", store->path, name);
+        if (!owner && index_is_valid(&store->index)) {
+                if (store_look(store, ip, text, &entry))
+                        owner = &entry.owner;
+                else
+                        index_distrust(&store->index);
+        }
+        ip_format(ip, name);
+        index_before_change(&store->index);
+        if (unlinkat(store->dirfd, name, 0) < 0 && errno != ENOENT)
+                return err_set(err, -errno, CNI_ERR_IO, "remove %s/%s", store->path, name);
+        index_after_change(&store->index);
+        if (owner)
+                index_remove(&store->index, owner->container_id, owner->ifname, ip);
+        return 0;
 }
 
 /* The length of a text without the white space (Unicode's, as in Go) at its end. */
@@ -318,6 +343,22 @@ static int read_entry(const struct store *store, unsigned flags, char text[stati
         if (memchr(text, '\0', (size_t)n))
                 n = 0; /* what a power cut may leave: an owner without a name */
         parse_owner(text, (size_t)n, &entry->owner);
+        return 0;
+}
+
+/* The same for a visit, which gets to see what cannot be read. Returns 0 or -ENOENT. */
+static int read_any(const struct store *store, unsigned flags, char text[static STORE_OWNER_MAX],
+                    struct store_entry *entry)
+{
+        int r;
+
+        ip_format(&entry->ip, entry->name);
+        r = read_entry(store, flags, text, entry);
+        if (r == 0 || r == -ENOENT)
+                return r;
+        entry->state = ENTRY_UNREADABLE;
+        entry->owner = (struct owner){ "", "" };
+        entry->error = -r;
         return 0;
 }
 
@@ -427,20 +468,8 @@ int store_scan(struct store *store, unsigned flags,
         for (size_t i = 0; i < listing.count && r == 0; i++) {
                 struct store_entry entry = { .ip = listing.items[i].ip };
 
-                if (!listing.items[i].regular)
-                        continue;
-                ip_format(&entry.ip, entry.name);
-                r = read_entry(store, flags, text, &entry);
-                if (r == -ENOENT) {
-                        r = 0;
-                        continue;
-                }
-                if (r < 0) {
-                        entry.state = ENTRY_UNREADABLE;
-                        entry.owner = (struct owner){ "", "" };
-                        entry.error = -r;
-                }
-                r = visit(&entry, context, err);
+                if (listing.items[i].regular && read_any(store, flags, text, &entry) == 0)
+                        r = visit(&entry, context, err);
         }
         return r;
 }
@@ -463,6 +492,76 @@ int store_list(struct store *store, struct ip **ret_ips, size_t *ret_count, stru
         *ret_ips = ips;
         *ret_count = listing.count;
         return 0;
+}
+
+/* ---- the entries of an owner ---- */
+
+/* Outcome > 0 of the functions below: the index and the files do not agree. */
+#define MISLED 1
+
+static int note_entry(const struct store_entry *entry, void *context, _unused_ struct err *err)
+{
+        index_build_note(context, entry->owner.container_id, entry->owner.ifname, &entry->ip);
+        return 0;
+}
+
+static void rebuild_index(struct store *store)
+{
+        struct err ignored;
+
+        if (index_build_start(&store->index))
+                index_build_end(&store->index,
+                                store_scan(store, 0, note_entry, &store->index, &ignored) == 0);
+}
+
+/* Visits what the index has under exactly this owner, when the files say the same. */
+static int visit_indexed(struct store *store, unsigned flags, const struct owner *owner,
+                         int (*visit)(const struct store_entry *entry, void *context,
+                                      struct err *err),
+                         void *context, struct err *err)
+{
+        struct ip ips[INDEX_FOUND_MAX];
+        char text[STORE_OWNER_MAX];
+        int r = 0, count = index_find(&store->index, owner->container_id, owner->ifname, ips);
+
+        if (count < 0)
+                return MISLED;
+        for (int i = 0; i < count && r == 0; i++) {
+                struct store_entry entry = { .ip = ips[i], .owner = { "", "" } };
+
+                if (read_any(store, flags, text, &entry) != 0 || !owner_is(&entry.owner, owner)) {
+                        index_distrust(&store->index);
+                        return MISLED;
+                }
+                r = visit(&entry, context, err);
+        }
+        return r;
+}
+
+int store_find(struct store *store, unsigned flags, const struct owner *owner,
+               int (*visit)(const struct store_entry *entry, void *context, struct err *err),
+               void *context, struct err *err)
+{
+        /* What has no owner is everybody's: it may have been the owner's, or become so. */
+        const struct owner keys[] = { *owner, { owner->container_id, "" }, { "", "" } };
+        int r = MISLED;
+
+        for (unsigned tries = 0; tries < 2 && r == MISLED; tries++) {
+                if (!index_is_valid(&store->index))
+                        rebuild_index(store);
+                r = 0;
+                for (size_t i = 0; i < ARRAY_SIZE(keys) && r == 0; i++)
+                        r = visit_indexed(store, flags, &keys[i], visit, context, err);
+        }
+        return r == MISLED ? store_scan(store, flags, visit, context, err) : r;
+}
+
+bool store_distrust_index(struct store *store)
+{
+        bool was_valid = index_is_valid(&store->index);
+
+        index_distrust(&store->index);
+        return was_valid;
 }
 
 /* ---- cursors ---- */
@@ -498,9 +597,11 @@ int store_write_cursor(struct store *store, size_t set, const struct ip *ip, str
         ssize_t n;
 
         (void)snprintf(name, sizeof(name), CURSOR_NAME, set);
+        index_before_change(&store->index);
         if (ip->family == IP_UNSET) {
                 if (unlinkat(store->dirfd, name, 0) < 0 && errno != ENOENT)
                         return err_set(err, -errno, CNI_ERR_IO, "remove %s/%s", store->path, name);
+                index_after_change(&store->index);
                 return 0;
         }
         len = strlen(ip_format(ip, text));
@@ -508,6 +609,7 @@ int store_write_cursor(struct store *store, size_t set, const struct ip *ip, str
                     0600);
         if (fd < 0)
                 return err_set(err, -errno, CNI_ERR_IO, "open %s/%s", store->path, name);
+        index_after_change(&store->index); /* it may be a new file */
         /* No O_TRUNC: it makes ext4 flush the file on close, 1 to 3 ms under load. */
         n = pwrite(fd, text, len, 0);
         if (n < 0 || (size_t)n != len)

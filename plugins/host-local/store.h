@@ -19,6 +19,7 @@
 #include "boot.h"
 #include "core/err.h"
 #include "core/ip.h"
+#include "index.h"
 
 /* How long a call waits for the lock. */
 #define STORE_LOCK_WAIT_MS 60000U
@@ -38,8 +39,9 @@ struct store {
         const char *path; /* borrowed; for messages */
         time_t now_s;     /* when it was opened, behind the wait for the lock */
         struct boot boot;
+        struct index index;
 };
-#define STORE_CLOSED ((struct store){ .dirfd = -1, .lockfd = -1 })
+#define STORE_CLOSED ((struct store){ .dirfd = -1, .lockfd = -1, .index = INDEX_OFF })
 
 /* Who holds an address. ifname is "" in a file of the old form. */
 struct owner {
@@ -66,6 +68,7 @@ struct store_entry {
 enum store_open_flags {
         STORE_CREATE = 1,  /* make the directory where it is missing */
         STORE_NO_LOCK = 2, /* only look */
+        STORE_INDEX = 4,   /* find owners by the index; only with the lock */
 };
 
 enum store_scan_flags {
@@ -89,8 +92,10 @@ int store_create(struct store *store, const struct ip *ip, const struct owner *o
  * was deleted since. To be asked before something is removed that is not the caller's own. */
 int store_check_current(const struct store *store, struct err *err);
 
-/* Removes the file of an address. One that is gone is success. */
-int store_remove(struct store *store, const struct ip *ip, struct err *err);
+/* Removes the file of an address. One that is gone is success. `owner` is whom the file names; NULL
+ * when the caller does not know. */
+int store_remove(struct store *store, const struct ip *ip, const struct owner *owner,
+                 struct err *err);
 
 /* Looks at one address: its entry into *ret, whose owner lies in `text`. Returns false when there
  * is no such file. */
@@ -103,6 +108,16 @@ bool store_look(const struct store *store, const struct ip *ip, char text[static
 int store_scan(struct store *store, unsigned flags,
                int (*visit)(const struct store_entry *entry, void *context, struct err *err),
                void *context, struct err *err);
+
+/* The same for the entries of an owner, those of the old form with its container id, and those that
+ * are empty or unreadable; others may be among them, and an entry may come twice. Costs no scan
+ * while the index is valid. */
+int store_find(struct store *store, unsigned flags, const struct owner *owner,
+               int (*visit)(const struct store_entry *entry, void *context, struct err *err),
+               void *context, struct err *err);
+
+/* The next store_find() reads all files. Returns whether it would not have done so anyway. */
+bool store_distrust_index(struct store *store);
 
 /* The addresses that have a file, whatever is in it; sorted. The array is the caller's. */
 int store_list(struct store *store, struct ip **ret_ips, size_t *ret_count, struct err *err);

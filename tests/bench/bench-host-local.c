@@ -3,12 +3,15 @@
  * What an ADD and a DEL cost, from the start of the process to its end, for two programs in one
  * run.
  *
- * The programs take turns, call by call, so that whatever else the machine does hits both. Each has
- * a directory of its own with the same content: the first N addresses of 10.0.0.0/16 held, the
- * cursor at the last of them, as N calls would have left it. Every ADD is followed by its DEL, so N
- * stays. A DEL comes without prevResult (the owner is searched) and with it (as a runtime calls
- * that keeps results). The launcher is posix_spawn() and a file as standard input: no shell, no
- * pipe.
+ * The programs take turns, so that whatever else the machine does hits both; with many addresses
+ * ours makes several calls a turn, or there would be few samples of it. Each has a directory of its
+ * own with the same content: the first N addresses of 10.0.0.0/16 held, the cursor at the last of
+ * them, as N calls would have left it. Every ADD is followed by its DEL, so N stays. A DEL comes
+ * without prevResult (the owner is searched) and with it (as a runtime calls that keeps results).
+ * An ADD comes also as the first call after somebody else changed the directory, when ours has to
+ * make its index anew. Beside them goes ours with a directory where nothing is held, in the same
+ * rounds: that is what flat is measured by. The launcher is posix_spawn() and a file as standard
+ * input: no shell, no pipe.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -32,9 +35,11 @@ struct samples {
         size_t count;
 };
 
-enum verb { VERB_ADD, VERB_DEL, VERB_DEL_PREV, VERB_COUNT };
+enum verb { VERB_ADD, VERB_DEL, VERB_DEL_PREV, VERB_ADD_FIRST, VERB_COUNT };
 
-static const char *const verb_names[] = { "ADD", "DEL", "DEL with prevResult" };
+enum { OURS, GO, OURS_NONE, PROGRAMS };
+
+static const char *const verb_names[] = { "ADD", "DEL", "DEL with prevResult", "ADD after others" };
 
 struct program {
         const char *path, *label;
@@ -43,10 +48,13 @@ struct program {
         struct samples samples[VERB_COUNT];
 };
 
-static const struct {
+static const struct step {
         unsigned taken;
         unsigned rounds;
-} steps[] = { { 0, 400 }, { 250, 300 }, { 1000, 200 }, { 10000, 40 }, { 60000, 12 } };
+        unsigned repeat; /* calls of ours in a round */
+} steps[] = {
+        { 0, 400, 1 }, { 250, 300, 1 }, { 1000, 200, 2 }, { 10000, 40, 10 }, { 60000, 12, 30 },
+};
 
 static double now_ms(void)
 {
@@ -204,42 +212,69 @@ static double call(const struct program *program, enum verb verb)
                                      "CNI_NETNS=/none/netns", "CNI_IFNAME=eth0",
                                      "CNI_PATH=/opt/cni/bin", NULL };
 
-        return run(program->path, program->conf, verb == VERB_ADD ? add : del);
+        return run(program->path, program->conf,
+                   verb == VERB_ADD || verb == VERB_ADD_FIRST ? add : del);
 }
 
-static void take_turns(struct program programs[2], enum verb verb, unsigned round)
+/* Somebody else makes a file and removes it. */
+static void disturb(const struct program *program)
 {
-        for (unsigned i = 0; i < 2; i++) {
-                struct program *program = &programs[(round + i) % 2];
-                double ms;
+        char path[8192];
 
-                if (verb == VERB_DEL_PREV)
-                        write_conf(program, true);
-                ms = call(program, verb);
-                if (verb == VERB_DEL_PREV)
-                        write_conf(program, false);
-                if (round >= WARM_UP)
-                        keep(&program->samples[verb], ms);
+        (void)snprintf(path, sizeof(path), "%s/others", program->dir);
+        write_file(path, "");
+        if (unlink(path) < 0)
+                err(1, "unlink %s", path);
+}
+
+static void measure_call(struct program *program, enum verb verb, bool counts)
+{
+        double ms;
+
+        if (verb == VERB_DEL_PREV)
+                write_conf(program, true);
+        if (verb == VERB_ADD_FIRST)
+                disturb(program);
+        ms = call(program, verb);
+        if (verb == VERB_DEL_PREV)
+                write_conf(program, false);
+        if (counts)
+                keep(&program->samples[verb], ms);
+}
+
+static void take_turn(struct program *program, unsigned repeat, bool counts)
+{
+        for (unsigned i = 0; i < repeat; i++) {
+                measure_call(program, VERB_ADD, counts);
+                measure_call(program, VERB_DEL, counts);
+                measure_call(program, VERB_ADD, counts);
+                measure_call(program, VERB_DEL_PREV, counts);
         }
+        measure_call(program, VERB_ADD_FIRST, counts);
+        (void)call(program, VERB_DEL);
 }
 
-static void measure(struct program programs[2], unsigned taken, unsigned rounds)
+static void measure(struct program programs[PROGRAMS], const struct step *step)
 {
-        for (unsigned i = 0; i < 2; i++)
+        for (unsigned i = 0; i < PROGRAMS; i++)
                 for (unsigned v = 0; v < VERB_COUNT; v++)
                         programs[i].samples[v].count = 0;
-        for (unsigned round = 0; round < rounds + WARM_UP; round++) {
-                take_turns(programs, VERB_ADD, round);
-                take_turns(programs, VERB_DEL, round);
-                take_turns(programs, VERB_ADD, round);
-                take_turns(programs, VERB_DEL_PREV, round);
-        }
-        for (unsigned v = 0; v < VERB_COUNT; v++) {
-                double ours = median(&programs[0].samples[v]);
-                double peer = median(&programs[1].samples[v]);
+        for (unsigned round = 0; round < step->rounds + WARM_UP; round++)
+                for (unsigned i = 0; i < PROGRAMS; i++) {
+                        unsigned turn = (round + i) % PROGRAMS;
 
-                (void)printf("%-19s %6u taken   ours %7.2f ms   Go %7.2f ms   %5.1fx\n",
-                             verb_names[v], taken, ours, peer, peer / ours);
+                        take_turn(&programs[turn], turn != GO ? step->repeat : 1, round >= WARM_UP);
+                }
+        for (unsigned v = 0; v < VERB_COUNT; v++) {
+                double ours = median(&programs[OURS].samples[v]);
+                double peer = median(&programs[GO].samples[v]);
+                double none = median(&programs[OURS_NONE].samples[v]);
+
+                (void)printf("%-19s %6u taken   ours %7.2f ms   Go %7.2f ms   %6.1fx",
+                             verb_names[v], step->taken, ours, peer, peer / ours);
+                if (step->taken > 0 && v != VERB_ADD_FIRST)
+                        (void)printf("   with none %5.2f ms   %4.2fx", none, ours / none);
+                (void)printf("\n");
         }
         (void)fflush(stdout);
 }
@@ -260,22 +295,24 @@ static double floor_ms(const char *path)
 
 int main(int argc, char **argv)
 {
-        static struct program programs[2];
+        static struct program programs[PROGRAMS];
 
         if (argc != 5)
                 errx(2, "usage: bench-host-local OURS GO EMPTY DIRECTORY");
-        programs[0].path = argv[1];
-        programs[0].label = "ours";
-        programs[1].path = argv[2];
-        programs[1].label = "go";
-        for (unsigned i = 0; i < 2; i++)
+        programs[OURS].path = programs[OURS_NONE].path = argv[1];
+        programs[OURS].label = "ours";
+        programs[OURS_NONE].label = "none";
+        programs[GO].path = argv[2];
+        programs[GO].label = "go";
+        for (unsigned i = 0; i < PROGRAMS; i++)
                 prepare(&programs[i], argv[4]);
 
         (void)printf("%-19s %6s         ours %7.2f ms\n", "empty program", "", floor_ms(argv[3]));
         for (size_t s = 0; s < sizeof(steps) / sizeof(*steps); s++) {
-                for (unsigned i = 0; i < 2; i++)
+                for (unsigned i = 0; i < OURS_NONE; i++)
                         fill(&programs[i], s == 0 ? 0 : steps[s - 1].taken, steps[s].taken);
-                measure(programs, steps[s].taken, steps[s].rounds);
+                sync(); /* else the disk is still busy with it */
+                measure(programs, &steps[s]);
         }
         return 0;
 }

@@ -3,6 +3,7 @@
 
 import ctypes
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -66,6 +67,18 @@ def mount(private_mounts):
     yield do
     for target in reversed(targets):
         subprocess.run(["umount", target], check=True)
+
+
+RUN = "/run/cni-ipam"
+
+
+@pytest.fixture
+def own_run(request):
+    """A fresh /run/cni-ipam of the test's own; without root nothing is kept there anyway."""
+    if os.geteuid() == 0:
+        os.makedirs(RUN, exist_ok=True)
+        request.getfixturevalue("mount")("-t", "tmpfs", "-o", "mode=755", "tmpfs", RUN)
+    return pathlib.Path(RUN)
 
 
 @pytest.fixture

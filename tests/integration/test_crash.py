@@ -11,12 +11,15 @@ import errno
 import json
 import os
 import re
+import shutil
 
 import pytest
 
 from calls import write_tree
 import harness
 import tools
+
+pytestmark = pytest.mark.usefixtures('own_run')
 
 OWNER = ('killed', 'eth0')
 NEXT = ('next', 'eth0')
@@ -73,6 +76,7 @@ class Scene:
             self.extra['cni.dev/valid-attachments'] = [{'containerID': c, 'ifname': i} for c, i in owners]
 
     def prepare(self):
+        shutil.rmtree('/run/cni-ipam/host-local', ignore_errors=True)   # an index is made anew each time
         cursors = {'last_reserved_ip.0': V4[1], **({'last_reserved_ip.1': V6[1]} if self.case.dual else {})}
         files = {a: ('file', 0o600, c) for a, c in {**self.others, **self.own, **self.case.reusable}.items()}
         files.update({n: ('file', 0o600, a.encode()) for n, a in cursors.items()})

@@ -148,6 +148,7 @@ static const struct {
         NAME(umask),
         NAME(uname),
         NAME(unlinkat),
+        NAME(utimensat),
         NAME(write),
         NAME(writev),
 #undef NAME

@@ -394,9 +394,9 @@ START_TEST(addresses_are_given_round_robin_to_the_last) /* 5, 6, and the example
         ck_assert_str_eq(add(&store, &conf, 4, text), "10.0.1.3/29");
         ck_assert_str_eq(add(&store, &conf, 5, text), "");
         ip = hl_ip("10.0.0.4");
-        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        unit_assert_ok(store_remove(&store, &ip, NULL, &err), &err);
         ip = hl_ip("10.0.0.3");
-        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        unit_assert_ok(store_remove(&store, &ip, NULL, &err), &err);
         ck_assert_str_eq(add(&store, &conf, 6, text), "10.0.0.3/29");
         ck_assert_str_eq(add(&store, &conf, 7, text), "10.0.0.4/29");
         store_close(&store);

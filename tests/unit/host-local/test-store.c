@@ -48,9 +48,9 @@ START_TEST(an_entry_has_name_content_and_mode_of_the_reference_plugin)
         ck_assert_int_eq(stat(unit_path(dir, name_rows[_i].name, path), &st), 0);
         ck_assert_int_eq(st.st_mode & 07777, 0600);
         ck_assert_int_eq(store_create(&store, &ip, &c1, &err), STORE_TAKEN);
-        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        unit_assert_ok(store_remove(&store, &ip, NULL, &err), &err);
         ck_assert(!unit_exists(dir, name_rows[_i].name));
-        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        unit_assert_ok(store_remove(&store, &ip, NULL, &err), &err);
         store_close(&store);
 }
 END_TEST
@@ -98,7 +98,7 @@ START_TEST(an_owner_has_a_bounded_length)
         unit_assert_ok(store_create(&store, &ip, &owner, &err), &err);
         ck_assert(store_look(&store, &ip, text, &entry));
         ck_assert(owner_is(&entry.owner, &owner));
-        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        unit_assert_ok(store_remove(&store, &ip, NULL, &err), &err);
         id[STORE_OWNER_MAX - 7] = 'a';
         unit_assert_err(store_create(&store, &ip, &owner, &err), &err, CNI_ERR_ENVIRONMENT,
                         "container ID is longer than 4064 bytes");
@@ -151,7 +151,7 @@ START_TEST(a_directory_that_is_gone_is_told)
         ck_assert_int_eq(store_create(&store, &ip, &c1, &err), -ENOENT);
         ck_assert_int_eq(err.code, CNI_ERR_IO);
         ck_assert_int_eq(store_write_cursor(&store, 0, &ip, &err), -ENOENT);
-        unit_assert_ok(store_remove(&store, &ip, &err), &err);
+        unit_assert_ok(store_remove(&store, &ip, NULL, &err), &err);
         store_close(&store);
 }
 END_TEST
@@ -383,7 +383,7 @@ static int see(const struct store_entry *entry, void *context, struct err *err)
                        states[entry->state], entry->debris ? "!" : "", entry->owner.container_id,
                        entry->owner.ifname);
         seen->count++;
-        return seen->remove ? store_remove(seen->store, &entry->ip, err) : 0;
+        return seen->remove ? store_remove(seen->store, &entry->ip, NULL, err) : 0;
 }
 
 START_TEST(a_scan_sees_addresses_and_nothing_else)
@@ -468,7 +468,7 @@ static int vanish(_unused_ const struct store_entry *entry, void *context, struc
         struct ip ip = hl_ip("10.0.0.1");
 
         for (int i = 0; i < 10; i++, ip = ip_next(ip))
-                unit_assert_ok(store_remove(seen->store, &ip, err), err);
+                unit_assert_ok(store_remove(seen->store, &ip, NULL, err), err);
         seen->count++;
         return 0;
 }
@@ -542,7 +542,7 @@ static void scan_as_nobody(const char *dir)
         unit_assert_ok(store_scan(&store, 0, note_error, &error, &err), &err);
         ck_assert_int_eq(error, EACCES);
         ck_assert(!store_look(&store, &ip, text, &entry));
-        ck_assert_int_eq(store_remove(&store, &ip, &err), -EACCES);
+        ck_assert_int_eq(store_remove(&store, &ip, NULL, &err), -EACCES);
         ck_assert_int_eq(err.code, CNI_ERR_IO);
         ck_assert_int_eq(store_read_cursor(&store, 0, &ip, &err), -EACCES);
         ck_assert_int_eq(store_write_cursor(&store, 0, &(struct ip){ 0 }, &err), -EACCES);
