@@ -19,21 +19,32 @@
 #define LEFTOVERS_MAX 16U
 #define ROUNDS_MAX    1000 /* no end that deadlines would not bring earlier */
 
-int batch_open(struct batch *batch, const struct conf_node *node,
-               const struct kubeconfig *kubeconfig, int records, bool alone, struct err *err)
+static void free_k8s(struct batch *batch)
 {
-        int r;
+        if (!batch->k8s_is_kept)
+                k8s_free(batch->k8s);
+}
 
-        *batch = (struct batch){
-                .node = node, .kubeconfig = kubeconfig, .records = records, .alone = alone
-        };
-        r = k8s_new(kubeconfig, &batch->k8s, err);
+int batch_open(struct batch *batch, const struct conf_node *node,
+               const struct kubeconfig *kubeconfig, struct k8s *k8s, int records, bool alone,
+               struct err *err)
+{
+        int r = 0;
+
+        *batch = (struct batch){ .node = node,
+                                 .kubeconfig = kubeconfig,
+                                 .records = records,
+                                 .alone = alone,
+                                 .k8s = k8s,
+                                 .k8s_is_kept = k8s != NULL };
+        if (!k8s)
+                r = k8s_new(kubeconfig, &batch->k8s, err);
         if (r == 0)
                 r = lock_init(&batch->lock, batch->k8s, kubeconfig->identity, !alone,
                               node->lease_duration_ms, err);
         batch->view.k8s = batch->k8s;
         if (r < 0) {
-                k8s_free(batch->k8s);
+                free_k8s(batch);
                 batch->k8s = NULL;
         }
         return r;
@@ -51,7 +62,7 @@ void batch_close(struct batch *batch)
         batch_release(batch);
         view_done(&batch->view);
         lock_done(&batch->lock);
-        k8s_free(batch->k8s);
+        free_k8s(batch);
 }
 
 static struct job_context context_of(struct batch *batch)
@@ -678,7 +689,7 @@ static int take_leftover(const struct record *record, void *context)
         return 0;
 }
 
-void batch_sweep(struct batch *batch)
+size_t batch_sweep(struct batch *batch)
 {
         struct leftovers leftovers = { .batch = batch };
         struct job jobs[LEFTOVERS_MAX], *list[LEFTOVERS_MAX], *wave[LEFTOVERS_MAX];
@@ -686,7 +697,7 @@ void batch_sweep(struct batch *batch)
 
         batch->view.limits = k8s_limits_within(SWEEP_MS);
         if (batch->alone)
-                return;
+                return 0;
         (void)record_each(batch->records, true, take_leftover, &leftovers, &ignored);
         for (size_t i = 0; i < leftovers.count; i++) {
                 job_init(&jobs[i], &leftovers.requests[i]);
@@ -697,4 +708,5 @@ void batch_sweep(struct batch *batch)
                 job_done(&jobs[i]);
                 request_done(&leftovers.requests[i]);
         }
+        return leftovers.seen;
 }

@@ -8,8 +8,10 @@
 
 #include <string.h>
 
+#include "controller.h"
 #include "core/clock.h"
 #include "core/options.h"
+#include "node.h"
 #include "report.h"
 
 #define PROGRAM    "whereabouts"
@@ -177,5 +179,10 @@ const struct cni_command whereabouts_commands[] = {
         { "list", "[--json] " FILES " [POOL...]", run_list },
         { "status", "[--json] " FILES, run_status },
         { "check", "[--fix] [--json] " FILES, run_check },
+        { "node",
+          "[--once | --restore] [--no-install] [--programs LIST] [--listen ADDRESS] "
+          "[--grace SECONDS]",
+          node_run },
+        { "controller", CONTROLLER_USAGE, controller_command },
 };
 const size_t whereabouts_command_count = ARRAY_SIZE(whereabouts_commands);

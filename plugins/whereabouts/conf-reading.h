@@ -32,7 +32,8 @@ int conf_take_gateway(const struct reading *reading, struct conf *conf, struct e
 int conf_take_static(struct reading *reading, struct conf *conf, struct err *err);
 int conf_take_routes(struct reading *reading, struct conf *conf, struct err *err);
 
-/* The network of the first range, for who wants nothing else of a document. No range is an error. */
+/* The network of the first range, for who wants nothing else of a document. No range is an error.
+ */
 int conf_first_net(const struct settings *settings, struct ipnet *ret, struct err *err);
 
 /* Makes the place of a member the details of the error: in the call's document or the flat file. */

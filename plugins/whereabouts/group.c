@@ -29,6 +29,10 @@
 
 static const char acknowledgement[] = "ack";
 
+/* In place of a request: whose request cannot be handed over wants to lead himself. A leader that
+ * stays gives way to him, as to everybody whose words he does not understand; others end anyway. */
+static const char wish_to_lead[] = "lead";
+
 /* The directory of one server and account, opened. */
 struct place {
         struct sockaddr_un address; /* of D/sock */
@@ -71,6 +75,16 @@ static int open_place(const struct group *group, struct place *ret, struct err *
         return is_private(ret->dirfd) ? 0 : err_set(err, -EPERM, CNI_ERR_IO, "use '%s'", path);
 }
 
+/* Whether the file that was opened is still the one that D/lock names. */
+static bool is_the_lock(const struct place *place)
+{
+        struct stat ours, there;
+
+        return fstat(place->lock, &ours) == 0 &&
+               fstatat(place->dirfd, "lock", &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+               ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 /* Outcome of try_to_lock(). */
 enum {
         LEADER_IS_ANOTHER = 1,
@@ -79,8 +93,6 @@ enum {
 /* Takes D/lock if nobody has it. The file may have been replaced by hand since it was opened. */
 static int try_to_lock(struct place *place, struct err *err)
 {
-        struct stat ours, there;
-
         closep(&place->lock);
         place->lock = openat(place->dirfd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (place->lock < 0)
@@ -89,10 +101,7 @@ static int try_to_lock(struct place *place, struct err *err)
                 return errno == EWOULDBLOCK
                                ? LEADER_IS_ANOTHER
                                : err_set(err, -errno, CNI_ERR_IO, "lock the group's lock");
-        if (fstat(place->lock, &ours) < 0 || fstatat(place->dirfd, "lock", &there, 0) < 0 ||
-            ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
-                return LEADER_IS_ANOTHER; /* there is a newer one: look again */
-        return 0;
+        return is_the_lock(place) ? 0 : LEADER_IS_ANOTHER; /* there is a newer one: look again */
 }
 
 static bool is_trusted(int fd)
@@ -191,6 +200,7 @@ struct lead {
         const struct group *group;
         struct batch batch;
         int listener;
+        bool is_strange;                   /* somebody came whose words were no request */
         struct member *members[BATCH_MAX]; /* owned */
         size_t member_count;
         struct job *jobs[BATCH_MAX];
@@ -227,7 +237,7 @@ static bool is_wanted(const struct job *job)
 }
 
 /* Whoever has sent no request that we understand gets no answer; he leads himself in time. */
-static struct member *admit(int connection, int64_t deadline_ms)
+static struct member *admit(int connection, int64_t deadline_ms, bool *ret_is_strange)
 {
         _cleanup_(closep) int fd = connection;
         _cleanup_(freep) char *text = malloc(REQUEST_FRAME_MAX);
@@ -239,6 +249,7 @@ static struct member *admit(int connection, int64_t deadline_ms)
                 len = receive_frame(fd, text);
         if (!member || len <= 0 || (size_t)len > REQUEST_FRAME_MAX ||
             request_decode(text, (size_t)len, &member->request, &ignored) < 0) {
+                *ret_is_strange |= member && len > 0;
                 free(member);
                 return NULL;
         }
@@ -248,19 +259,18 @@ static struct member *admit(int connection, int64_t deadline_ms)
         return member;
 }
 
-/* All who are there now. */
-static void collect(struct lead *lead)
+/* All who are there now, up to so many of them. */
+static void collect(struct lead *lead, size_t max)
 {
         int64_t deadline_ms = clock_boot_ms() + REQUEST_WAIT_MS; /* for all of them together */
 
-        while (lead->listener >= 0 && lead->member_count < BATCH_MAX &&
-               lead->job_count < BATCH_MAX) {
+        while (lead->listener >= 0 && lead->member_count < max && lead->job_count < max) {
                 int fd = accept4(lead->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 struct member *member;
 
                 if (fd < 0)
                         return;
-                member = admit(fd, deadline_ms);
+                member = admit(fd, deadline_ms, &lead->is_strange);
                 if (!member)
                         continue;
                 lead->members[lead->member_count++] = member;
@@ -358,11 +368,16 @@ static void undo_undelivered(struct lead *lead)
                 job_done(&undo[i]);
 }
 
+static bool is_away(const struct batch *batch)
+{
+        return !batch->k8s || k8s_is_away(batch->k8s);
+}
+
 /* Without a server there is nothing to be done for anybody. Any other trouble of ours need not be
  * the others'. */
 static void run_batch(struct lead *lead, int r, const struct err *why)
 {
-        if (r < 0 && (!lead->batch.k8s || k8s_is_away(lead->batch.k8s))) {
+        if (r < 0 && is_away(&lead->batch)) {
                 batch_fail(&lead->batch, lead->jobs, lead->job_count, why);
                 return;
         }
@@ -385,24 +400,28 @@ static void work(struct lead *lead, bool alone)
 {
         const struct group *group = lead->group;
         struct err err;
-        int r = batch_open(&lead->batch, group->node, group->kubeconfig, group->records, alone,
-                           &err);
+        int r = batch_open(&lead->batch, group->node, group->kubeconfig, group->k8s, group->records,
+                           alone, &err);
 
         if (r == 0)
                 r = batch_prepare(&lead->batch, lead->jobs[0], &err);
-        collect(lead);
+        collect(lead, BATCH_MAX);
         run_batch(lead, r, &err);
         send_answers(lead);
-        if (!lead->batch.k8s || k8s_is_away(lead->batch.k8s)) {
-                take_acknowledgements(lead);
-        } else {
+        if (!is_away(&lead->batch))
                 batch_release(&lead->batch); /* while the acknowledgements are on their way */
-                take_acknowledgements(lead);
+        take_acknowledgements(lead);
+        if (!is_away(&lead->batch))
                 undo_undelivered(lead);
-                if (!has_remembered(lead))
-                        batch_sweep(&lead->batch);
-        }
+}
+
+/* Lets go what came of a batch. */
+static void forget(struct lead *lead)
+{
         batch_close(&lead->batch);
+        for (size_t i = 0; i < lead->member_count; i++)
+                member_free(lead->members[i]);
+        lead->member_count = lead->job_count = 0;
 }
 
 /* `place` is NULL for who works alone. */
@@ -415,11 +434,12 @@ static void lead(const struct group *group, const struct place *place, struct jo
         if (place)
                 lead.listener = listen_at(place);
         work(&lead, !place);
+        if (!is_away(&lead.batch) && !has_remembered(&lead))
+                (void)batch_sweep(&lead.batch);
         if (place && lead.listener >= 0)
                 (void)unlinkat(place->dirfd, "sock", 0); /* before the lock goes */
         closep(&lead.listener);
-        for (size_t i = 0; i < lead.member_count; i++)
-                member_free(lead.members[i]);
+        forget(&lead);
 }
 
 /* ---- both ---- */
@@ -437,8 +457,7 @@ static void time_out(const struct group *group, struct job *job)
         batch_fail(&batch, &job, 1, &err);
 }
 
-/* Leads as soon as possible; whoever leads meanwhile may answer instead, if there is a frame for
- * him. */
+/* Leads as soon as possible; whoever leads meanwhile may answer instead. */
 static enum outcome run(const struct group *group, struct place *place, const struct buf *frame,
                         struct job *job)
 {
@@ -446,15 +465,14 @@ static enum outcome run(const struct group *group, struct place *place, const st
         struct err ignored;
 
         for (;;) {
-                enum outcome outcome = OUTCOME_NONE;
+                enum outcome outcome;
                 int r = try_to_lock(place, &ignored);
 
                 if (r <= 0) {
                         lead(group, r == 0 ? place : NULL, &job, 1);
                         return OUTCOME_ANSWER;
                 }
-                if (frame->len > 0)
-                        outcome = participate(place, frame, deadline, &job->answer);
+                outcome = participate(place, frame, deadline, &job->answer);
                 if (outcome == OUTCOME_NONE && clock_boot_ms() >= deadline)
                         outcome = OUTCOME_TIMEOUT;
                 if (outcome != OUTCOME_NONE)
@@ -472,9 +490,10 @@ void group_run(const struct group *group, const struct request *request, struct 
 
         job_init(&job, request);
         buf_init(&frame, REQUEST_FRAME_MAX);
-        if (request_encode(request, &frame, &ignored) < 0) {
-                buf_done(&frame); /* too large to be handed over */
+        if (request_encode(request, &frame, &ignored) < 0) { /* too large to be handed over */
+                buf_done(&frame);
                 buf_init(&frame, REQUEST_FRAME_MAX);
+                buf_puts(&frame, wish_to_lead);
         }
         if (open_place(group, &place, &ignored) < 0)
                 lead(group, NULL, list, 1);
@@ -483,6 +502,24 @@ void group_run(const struct group *group, const struct request *request, struct 
         *ret = job.answer;
         job.answer = (struct answer){ 0 };
         job_done(&job);
+}
+
+/* Waits for the lock, asking whoever holds it for good. Returns as try_to_lock(). */
+static int wait_to_lead(struct place *place, int64_t deadline_ms)
+{
+        _cleanup_(buf_done) struct buf frame;
+        struct answer none = { 0 };
+        struct err ignored;
+        int r;
+
+        buf_init(&frame, sizeof(wish_to_lead));
+        buf_puts(&frame, wish_to_lead);
+        while ((r = try_to_lock(place, &ignored)) > 0 && clock_boot_ms() < deadline_ms) {
+                if (participate(place, &frame, deadline_ms, &none) == OUTCOME_ANSWER)
+                        answer_done(&none); /* cannot be: it was no request */
+                pause_a_little();
+        }
+        return r;
 }
 
 void group_run_all(const struct group *group, struct job **jobs, size_t count)
@@ -495,12 +532,112 @@ void group_run_all(const struct group *group, struct job **jobs, size_t count)
                 int r = open_place(group, &place, &ignored);
 
                 n = count < BATCH_MAX ? count : BATCH_MAX;
-                while (r == 0 && (r = try_to_lock(&place, &ignored)) > 0 &&
-                       clock_boot_ms() < jobs[0]->request->deadline_ms) {
-                        pause_a_little();
-                        r = 0;
-                }
+                if (r == 0)
+                        r = wait_to_lead(&place, jobs[0]->request->deadline_ms);
                 lead(group, r == 0 ? &place : NULL, jobs, n);
                 place_done(&place);
         }
+}
+
+/* ---- the leader that stays ---- */
+
+struct group_term {
+        struct place place;
+        int listener;        /* owned */
+        dev_t socket_device; /* what D/sock was when it was bound */
+        ino_t socket_inode;
+};
+
+static int begin_to_listen(struct group_term *term, struct err *err)
+{
+        const char *path = term->place.address.sun_path;
+        struct stat st;
+
+        term->listener = listen_at(&term->place);
+        if (term->listener < 0 || lstat(path, &st) < 0)
+                return err_set(err, -errno, CNI_ERR_IO, "listen on '%s'", path);
+        term->socket_device = st.st_dev;
+        term->socket_inode = st.st_ino;
+        return 0;
+}
+
+int group_term_begin(const struct group *group, struct group_term **ret, struct err *err)
+{
+        _cleanup_(group_term_endp) struct group_term *term = calloc(1, sizeof(*term));
+        int r;
+
+        if (!term)
+                return err_oom(err);
+        term->listener = -1;
+        r = open_place(group, &term->place, err);
+        if (r == 0)
+                r = try_to_lock(&term->place, err);
+        if (r != 0)
+                return r > 0 ? GROUP_LED : r;
+        r = begin_to_listen(term, err);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(term);
+        return 0;
+}
+
+void group_term_end(struct group_term *term)
+{
+        if (!term)
+                return;
+        if (term->listener >= 0)
+                (void)unlinkat(term->place.dirfd, "sock", 0); /* before the lock goes */
+        closep(&term->listener);
+        place_done(&term->place);
+        free(term);
+}
+
+bool group_term_stands(const struct group_term *term)
+{
+        struct stat st;
+
+        return lstat(term->place.address.sun_path, &st) == 0 && st.st_dev == term->socket_device &&
+               st.st_ino == term->socket_inode && is_the_lock(&term->place);
+}
+
+bool group_term_wait(const struct group_term *term, int64_t until_ms)
+{
+        return wait_for(term->listener, until_ms);
+}
+
+static void count_job(struct group_tally *tally, const struct job *job)
+{
+        enum group_result result = GROUP_FAILED;
+
+        if (job->answer.r >= 0)
+                result = job->answer.r == 0 ? GROUP_DONE : GROUP_REMEMBERED;
+        tally->requests[job->request->verb][result]++;
+}
+
+int group_term_work(struct group_term *term, const struct group *group, struct group_tally *tally)
+{
+        struct lead lead = { .group = group, .listener = term->listener };
+
+        collect(&lead, 1); /* what the batch begins with; the others are collected meanwhile */
+        if (lead.job_count > 0) {
+                work(&lead, false);
+                tally->batches++;
+                for (size_t i = 0; i < lead.job_count; i++)
+                        count_job(tally, lead.jobs[i]);
+                forget(&lead);
+        }
+        return lead.is_strange ? GROUP_GIVE_WAY : 0;
+}
+
+int group_term_sweep(const struct group *group, size_t *ret_count, struct err *err)
+{
+        struct batch batch;
+        int r = batch_open(&batch, group->node, group->kubeconfig, group->k8s, group->records,
+                           false, err);
+
+        if (r < 0)
+                return r;
+        *ret_count = batch_sweep(&batch);
+        batch_close(&batch);
+        return 0;
 }

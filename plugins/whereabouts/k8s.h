@@ -67,9 +67,9 @@ struct k8s_request {
         const char *namespace; /* NULL: that of the kubeconfig; nodes have none */
         const char *part;      /* a subresource of `name`, such as "token"; NULL: none */
         const char *query;     /* "resourceVersion=0"; NULL: none */
-        bool everywhere;       /* a list of all namespaces */
         struct buf body;
-        bool brief; /* only metadata is wanted in the answer */
+        bool brief;      /* only metadata is wanted in the answer */
+        bool everywhere; /* a list of all namespaces */
 
         bool repeated; /* it was sent more than once: an earlier one may have been carried out */
         enum k8s_end end;

@@ -95,8 +95,10 @@ static int open_cluster(struct session *session, const char *prefix, struct err 
 
 static struct group group_of(const struct session *session)
 {
-        return (struct group){ GROUP_DIR, &session->conf.node, &session->kubeconfig,
-                               session->records };
+        return (struct group){ .path = GROUP_DIR,
+                               .node = &session->conf.node,
+                               .kubeconfig = &session->kubeconfig,
+                               .records = session->records };
 }
 
 /* Asks the group. What came of it is a line in the log file, if there is one; without one a call

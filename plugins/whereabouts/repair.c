@@ -203,7 +203,7 @@ int inquiry_run(struct inquiry *inquiry, struct k8s *k8s, bool fresh,
 /* ---- which Lease ---- */
 
 /* The pools that nodes have slices of: those with a Lease of their name. */
-static int find_slices(const struct audit *audit, const struct repair_way *way, bool *ret,
+int repair_find_slices(const struct audit *audit, const struct repair_way *way, bool *ret,
                        struct err *err)
 {
         const struct k8s_limits limits = { clock_boot_ms() + way->patience_ms, CONNECT_MS,
@@ -228,9 +228,9 @@ static int find_slices(const struct audit *audit, const struct repair_way *way, 
         return r;
 }
 
-/* Of all pools that the object may belong to; NULL when it may be of two slices. */
-static const char *lease_of(const struct audit *audit, const bool *slices,
-                            const struct finding *finding)
+/* Of all pools that the object may belong to. */
+const char *repair_lease(const struct audit *audit, const bool *slices,
+                         const struct finding *finding)
 {
         const struct pool_list *pools = &audit->snapshot->pools;
         const char *lease = NULL;
@@ -378,7 +378,7 @@ static size_t plan(struct inquiry *inquiry, const bool *slices, struct step *ste
 
                 if (repair->unsure)
                         continue;
-                lease = lease_of(&inquiry->audit, slices, repair->finding);
+                lease = repair_lease(&inquiry->audit, slices, repair->finding);
                 if (lease)
                         steps[n++] = (struct step){ repair, lease, false };
                 else
@@ -408,6 +408,6 @@ int inquiry_repair(struct inquiry *inquiry, const struct repair_way *way, struct
                 return 0;
         r = lock_init(&lock, way->k8s, way->identity, false, way->lease_duration_ms, err);
         if (r == 0)
-                r = find_slices(&inquiry->audit, way, slices, err);
+                r = repair_find_slices(&inquiry->audit, way, slices, err);
         return r == 0 ? run_steps(steps, plan(inquiry, slices, steps), way, &lock, err) : r;
 }

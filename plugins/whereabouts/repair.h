@@ -57,6 +57,15 @@ struct repair_way {
         int64_t patience_ms; /* for each Lease and what is done under it */
 };
 
+/* Which pools are of nodes' slices, by their index: `ret` has room for all of the audit's. */
+int repair_find_slices(const struct audit *audit, const struct repair_way *way, bool *ret,
+                       struct err *err);
+
+/* The Lease that orders decisions about the finding's entry or reservation; borrowed. NULL when it
+ * may be of two slices. */
+const char *repair_lease(const struct audit *audit, const bool *slices,
+                         const struct finding *finding);
+
 /* Mends what can be; what became of it stands in the repairs. Fails only for lack of memory or when
  * it cannot begin. */
 int inquiry_repair(struct inquiry *inquiry, const struct repair_way *way, struct err *err);

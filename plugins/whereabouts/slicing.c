@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conf-reading.h"
+#include "core/utf8.h"
 
 /* ---- numbers ---- */
 
@@ -259,6 +260,7 @@ int slicing_list_read(const struct json_at *at, void *dst, struct err *err)
         if (r == NO_SLICES || r == -ENOMEM)
                 return r < 0 ? r : 0;
         list->unclear++;
+        utf8_make_printable(err->msg); /* a tenant's text must not end the line */
         buf_printf(list->complaints, "%s/%s: %s\n", definition.metadata.namespace,
                    definition.metadata.name, err->msg);
         return 0;

@@ -33,10 +33,10 @@ struct slicing_list {
 void slicing_list_init(struct slicing_list *list, struct buf *complaints);
 void slicing_list_done(struct slicing_list *list);
 
-/* Adds what a NetworkAttachmentDefinition wants; `list` is a struct slicing_list. What is no
+/* Adds what a NetworkAttachmentDefinition wants; `dst` is a struct slicing_list. What is no
  * whereabouts network, or one without slices, is passed over; what makes no sense gets its
  * complaint. Fails for lack of memory, or for what is no such object at all. */
-int slicing_list_read(const struct json_at *at, void *list, struct err *err);
+int slicing_list_read(const struct json_at *at, void *dst, struct err *err);
 
 /* Brings the list into its order. */
 void slicing_list_sort(struct slicing_list *list);

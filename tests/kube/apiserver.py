@@ -346,7 +346,7 @@ class ApiServer(Client):
     def _age(self, crd):
         """Whether it is established, and made old: the server lets objects of a new one wait two seconds."""
         path = f"{_MANIFESTS[0][1]}/{crd}"
-        conditions = self.get(path).get("status", {}).get("conditions", [])
+        conditions = self.get(path).get("status", {}).get("conditions") or []
         if not any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return False
         for condition in conditions:

@@ -125,6 +125,12 @@ def records(node):
     return found
 
 
+def full_records(node):
+    """The texts of a node's records."""
+    path = node.path(RECORDS)
+    return [json.loads((path / name).read_text()) for name in sorted(os.listdir(path)) if "." not in name]
+
+
 def no_records(*nodes):
     for node in nodes:
         assert records(node) == {}, node.name
@@ -134,7 +140,7 @@ def no_records(*nodes):
 
 def group(node):
     """The directory of a node's only group; it is there once a call has been made."""
-    name, = os.listdir(node.path(GROUPS))
+    name, = (name for name in os.listdir(node.path(GROUPS)) if not name.endswith(".sock"))
     return name
 
 

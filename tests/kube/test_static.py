@@ -2,18 +2,16 @@
 """The release build: static, not too large, and at home in a directory that holds nothing else."""
 
 import os
-import pathlib
-import shutil
 
 import pytest
 
 import harness
 import tools
 import wb
+from emptyroot import Root
 
 SIZE_MAX = 6_000_000
 BINARY = harness.REPO / "build-static-whereabouts/plugins/whereabouts/whereabouts"
-CONF_DIR = "etc/cni/net.d/whereabouts.d"
 
 
 @pytest.fixture(scope="module")
@@ -30,30 +28,6 @@ def test_it_is_one_static_file_without_interpreter(binary):
 
 def test_it_has_at_most_six_megabytes(binary):
     assert binary.stat().st_size <= SIZE_MAX
-
-
-class Root:
-    """A root directory with the program, its configuration, and a file of host names."""
-
-    def __init__(self, path, binary, api):
-        self.path = pathlib.Path(path)
-        shutil.copy(binary, self.path / "whereabouts")
-        (self.path / CONF_DIR).mkdir(parents=True)
-        (self.path / "run").mkdir()
-        (self.path / "etc/hosts").write_text("127.0.0.1 kubernetes.test\n")
-        kubeconfig = self.path / CONF_DIR / "whereabouts.kubeconfig"
-        port = api.url.rsplit(":", 1)[1]
-        api.kubeconfig(kubeconfig, server=f"https://kubernetes.test:{port}")
-        conf = self.path / CONF_DIR / "whereabouts.conf"
-        conf.write_text('{"kubernetes": {"kubeconfig": "/%s/whereabouts.kubeconfig"}}' % CONF_DIR)
-        conf.chmod(0o600)
-        for directory in (self.path, *self.path.rglob("*")):
-            if directory.is_dir():
-                directory.chmod(0o755)
-
-    def call(self, verb, config, pod="pod1", **more):
-        return harness.call(verb, config, binary="/whereabouts", wrap=(shutil.which("chroot"), self.path),
-                            args=f"K8S_POD_NAMESPACE=ns1;K8S_POD_NAME={pod}", ifname="net1", **more)
 
 
 def test_it_works_in_an_empty_root_with_a_host_name_as_server(binary, api, tmp_path):

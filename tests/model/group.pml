@@ -18,6 +18,8 @@
  *   failures  SIGKILL between any two steps, lost answers, deadlines, a lost record: each has a
  *             budget. Two actions are one step only where nobody else can tell
  *   node 2    a writer of its own, without a group, on the same pool
+ *   service   a leader that stays: batch after batch, and what was left in between; it gives way and
+ *             comes back, it is killed, and somebody may remove its socket. It leads at the start
  *
  * Left out
  *   the Lease (it is no fence: what is proved here holds without it), the text of frames, several
@@ -78,6 +80,15 @@
 #ifndef QUIT
 #define QUIT 0 /* 1: no DEL need follow a failed ADD (P8) */
 #endif
+#ifndef SERVICE
+#define SERVICE 0 /* 1: there is a leader that stays */
+#endif
+#ifndef GIVES
+#define GIVES 0 /* times that it gives way */
+#endif
+#ifndef REMOVED
+#define REMOVED 0 /* 1: its socket may be removed */
+#endif
 
 byte kills = KILLS;
 byte ambig = AMBIG;
@@ -85,6 +96,11 @@ byte expires = EXPIRES;
 byte retries = RETRIES;
 byte again = AGAIN;
 byte lost = LOST;
+byte gives = GIVES;
+byte removed = REMOVED;
+
+#define STAYER (N + 1) /* the service as a process */
+#define PROCESSES (N + 1 + SERVICE)
 
 /* Attachments, addresses and processes count from 0; a byte that may name none holds one more. */
 
@@ -93,7 +109,7 @@ byte lost = LOST;
 byte lock[2];      /* who holds the lock file; by inode, of which only a mutant makes a second */
 byte inode;        /* the one that D/lock names */
 byte path;         /* whose socket D/sock names */
-bool listening[N]; /* that process has a listener */
+bool listening[PROCESSES]; /* that process has a listener */
 byte backlog[N];   /* this client's connection waits at that listener */
 bool sent[N];      /* ... and its request is there */
 bool ended[N];     /* this client reads end of file */
@@ -130,7 +146,7 @@ byte leading;    /* how many believe that they lead */
 
 byte pool[A]; /* whose entry, + 1 */
 byte resv[A]; /* whose reservation, + 1 */
-bool fresh[N + 1];
+bool fresh[PROCESSES];
 
 #define POST 1
 #define DELETE 2
@@ -242,7 +258,7 @@ inline pool_write()
     od;
     v = 0;
     do
-    :: v <= N -> fresh[v] = false; v++
+    :: v < PROCESSES -> fresh[v] = false; v++
     :: else -> break
     od;
     v = 0;
@@ -708,6 +724,31 @@ inline accept(j)
 
 #define HELD_BY_ME (lock[0] == me + 1 || lock[1] == me + 1)
 
+/* The accepted connections are closed, and what is known of them is forgotten. */
+inline forget_batch()
+{
+    v = 0;
+    do
+    :: v < N ->
+        if
+        :: taken[v] != 0 && !hungup[v] && v != me -> ended[v] = true
+        :: else
+        fi;
+        taken[v] = 0; hungup[v] = false; acked[v] = false; shut[v] = false; plan[v] = 0;
+        claimed[v] = false; tried[v] = 0; undo[v] = false; mine[v] = false; unsure[v] = false;
+        v++
+    :: else -> break
+    od;
+    v = 0;
+    do
+    :: v < A -> snap[v] = 0; v++
+    :: else -> break
+    od;
+    v = 0;
+    gaveup = false;
+    fresh[me] = false
+}
+
 /* A process ends, or ceases to lead: its listener, its connections, its lock go. */
 inline let_go()
 {
@@ -721,28 +762,13 @@ inline let_go()
 #endif
         :: else
         fi;
-        if
-        :: HELD_BY_ME ->
-            if
-            :: taken[v] != 0 && !hungup[v] && v != me -> ended[v] = true
-            :: else
-            fi;
-            taken[v] = 0; hungup[v] = false; acked[v] = false; shut[v] = false; plan[v] = 0;
-            claimed[v] = false; tried[v] = 0; undo[v] = false; mine[v] = false; unsure[v] = false
-        :: else
-        fi;
         v++
     :: else -> break
     od;
     v = 0;
     if
     :: HELD_BY_ME ->
-        do
-        :: v < A -> snap[v] = 0; v++
-        :: else -> break
-        od;
-        v = 0;
-        gaveup = false;
+        forget_batch();
         leading--;
         lock[(lock[0] == me + 1 -> 0 : 1)] = 0
     :: else
@@ -772,98 +798,9 @@ inline hang_up()
 
 #define OLD_ONE_RAN (out[0] != 0 || was_there)
 
-/* ==== the invocations for one attachment, one after the other ==== */
-
-proctype caller(byte me)
+/* One batch, from those who were accepted to what is undone. */
+inline work()
 {
-    byte j, x, todo, got;
-    bool delivered; /* the result is in this process's hands alone */
-    bool printed;   /* the last ADD succeeded */
-
-next_call:
-    atomic {
-        got = 0;
-        delivered = false;
-        if
-        :: verb[me] == 0 && (!SAMEPOD || me != 1 || OLD_ONE_RAN) ->
-            verb[me] = ADD
-        :: verb[me] == ADD -> out[me] = 0; verb[me] = DEL
-        :: verb[me] == ADD && !printed && retries > 0 -> retries--
-        :: verb[me] == ADD && !printed && QUIT -> goto deleted
-        :: verb[me] == DEL /* it failed */
-        fi;
-        printed = false;
-        was_there = was_there || (me == 0 && (SAMEPOD || MOVED) && verb[me] == DEL);
-        printf("%d begins %d (1: ADD, 2: DEL)\n", me, verb[me]);
-        if
-        :: SAMEPOD && me == 1 && verb[me] == ADD -> out[0] = 0 /* the old container is dead */
-        :: else
-        fi
-    };
-
-participate:
-    /* Waiting for a change of the lock or the socket is what sleeping and trying again comes to. */
-#ifdef MUTANT_LOCK_IS_UNLINKED
-    x = inode; /* open and flock are two steps, and nobody compares */
-#endif
-    atomic {
-        if
-#ifdef MUTANT_LOCK_IS_UNLINKED
-        :: lock[x] == 0 -> MAY_DIE; lock[x] = me + 1; x = 0; goto lead
-        :: lock[x] != 0 && x != inode -> goto participate
-#else
-        :: lock[inode] == 0 -> MAY_DIE; lock[inode] = me + 1; goto lead
-#endif
-        :: lock[inode] != 0 && path != 0 && listening[path - 1] -> MAY_DIE; backlog[me] = path
-        :: expires > 0 -> expires--; goto deadline
-        fi;
-        x = 0
-    };
-    atomic {
-        MAY_DIE;
-        if
-        :: ended[me] -> ended[me] = false; goto participate
-        :: else -> sent[me] = true; printf("%d has sent its request\n", me)
-        fi
-    };
-    atomic {
-        if
-        :: result[me] != 0 -> got = result[me]; result[me] = 0; printf("%d has a result\n", me)
-        :: result[me] == 0 && ended[me] -> ended[me] = false; goto participate
-        :: expires > 0 -> expires--; d_step { hang_up() }; goto deadline
-        :: CAN_DIE -> kills--; printf("%d is KILLED\n", me); goto killed
-        fi
-    };
-    atomic {
-        MAY_DIE;
-        if
-        :: got <= DONE -> goto answered
-        :: else
-        fi
-    };
-#ifdef MUTANT_PRINT_BEFORE_ACK
-    d_step { printf("%d prints\n", me); out[me] = got - DONE; check() };
-#endif
-    atomic {
-        MAY_DIE;
-        if
-        :: taken[me] != 0 && !hungup[me] && !shut[me] ->
-            acked[me] = true; delivered = true; printf("%d has sent its ACK\n", me); goto answered
-        :: else -> d_step { hang_up(); got = 0 }; goto participate /* EPIPE */
-        fi
-    };
-
-lead:
-    atomic { leading++; printf("%d leads\n", me); assert(leading == 1) }; /* P4 */
-    atomic { MAY_DIE; path = me + 1 };
-    atomic { MAY_DIE; listening[me] = true; taken[me] = verb[me] };
-    do
-    :: d_step { backlog[0] == me + 1 && sent[0] -> accept(0) }
-    :: d_step { backlog[N - 1] == me + 1 && sent[N - 1] -> accept(N - 1) }
-    :: d_step { N > 2 && backlog[N - 2] == me + 1 && sent[N - 2] -> accept(N - 2) }
-    :: atomic { MAY_DIE; assert(path == me + 1); break } /* P7 */
-    od;
-
     /* An ADD that finds a mark takes back first. The mark may be that of a later DEL: its client is
      * looked at and the mark removed in one step (nobody makes marks meanwhile). */
     do
@@ -980,6 +917,10 @@ lead:
         };
 #ifdef MUTANT_NO_DRAIN
         undo[j] = shut[j];
+#elif SERVICE
+        /* A client of the service that is late with its ACK each time goes on until its deadline. */
+progress_ack:
+        undo[j] = !acked[j];
 #else
         undo[j] = !acked[j];
 #endif
@@ -1004,13 +945,112 @@ lead:
     :: j < N && (taken[j] != ADD || !undo[j] || gaveup) -> j++
     :: j == N -> j = 0; break
     od;
+}
 
-    /* Work-off: some or all of what others left. */
+/* Some or all of what others left. */
+inline work_off_marks()
+{
     do
     :: j < N && taken[j] == 0 && mark[j] && !gaveup -> take_back(j); j++
     :: j < N -> j++
     :: j == N -> j = 0; break
     od;
+}
+
+/* ==== the invocations for one attachment, one after the other ==== */
+
+proctype caller(byte me)
+{
+    byte j, x, todo, got;
+    bool delivered; /* the result is in this process's hands alone */
+    bool printed;   /* the last ADD succeeded */
+
+next_call:
+    atomic {
+        got = 0;
+        delivered = false;
+        if
+        :: verb[me] == 0 && (!SAMEPOD || me != 1 || OLD_ONE_RAN) ->
+            verb[me] = ADD
+        :: verb[me] == ADD -> out[me] = 0; verb[me] = DEL
+        :: verb[me] == ADD && !printed && retries > 0 -> retries--
+        :: verb[me] == ADD && !printed && QUIT -> goto deleted
+        :: verb[me] == DEL /* it failed */
+        fi;
+        printed = false;
+        was_there = was_there || (me == 0 && (SAMEPOD || MOVED) && verb[me] == DEL);
+        printf("%d begins %d (1: ADD, 2: DEL)\n", me, verb[me]);
+        if
+        :: SAMEPOD && me == 1 && verb[me] == ADD -> out[0] = 0 /* the old container is dead */
+        :: else
+        fi
+    };
+
+participate:
+    /* Waiting for a change of the lock or the socket is what sleeping and trying again comes to. */
+#ifdef MUTANT_LOCK_IS_UNLINKED
+    x = inode; /* open and flock are two steps, and nobody compares */
+#endif
+    atomic {
+        if
+#ifdef MUTANT_LOCK_IS_UNLINKED
+        :: lock[x] == 0 -> MAY_DIE; lock[x] = me + 1; x = 0; goto lead
+        :: lock[x] != 0 && x != inode -> goto participate
+#else
+        :: lock[inode] == 0 -> MAY_DIE; lock[inode] = me + 1; goto lead
+#endif
+        :: lock[inode] != 0 && path != 0 && listening[path - 1] -> MAY_DIE; backlog[me] = path
+        :: expires > 0 -> expires--; goto deadline
+        fi;
+        x = 0
+    };
+    atomic {
+        MAY_DIE;
+        if
+        :: ended[me] -> ended[me] = false; goto participate
+        :: else -> sent[me] = true; printf("%d has sent its request\n", me)
+        fi
+    };
+    atomic {
+        if
+        :: result[me] != 0 -> got = result[me]; result[me] = 0; printf("%d has a result\n", me)
+        :: result[me] == 0 && ended[me] -> ended[me] = false; goto participate
+        :: expires > 0 -> expires--; d_step { hang_up() }; goto deadline
+        :: CAN_DIE -> kills--; printf("%d is KILLED\n", me); goto killed
+        fi
+    };
+    atomic {
+        MAY_DIE;
+        if
+        :: got <= DONE -> goto answered
+        :: else
+        fi
+    };
+#ifdef MUTANT_PRINT_BEFORE_ACK
+    d_step { printf("%d prints\n", me); out[me] = got - DONE; check() };
+#endif
+    atomic {
+        MAY_DIE;
+        if
+        :: taken[me] != 0 && !hungup[me] && !shut[me] ->
+            acked[me] = true; delivered = true; printf("%d has sent its ACK\n", me); goto answered
+        :: else -> d_step { hang_up(); got = 0 }; goto participate /* EPIPE */
+        fi
+    };
+
+lead:
+    atomic { leading++; printf("%d leads\n", me); assert(leading == 1) }; /* P4 */
+    atomic { MAY_DIE; path = me + 1 };
+    atomic { MAY_DIE; listening[me] = true; taken[me] = verb[me] };
+    do
+    :: d_step { backlog[0] == me + 1 && sent[0] -> accept(0) }
+    :: d_step { backlog[N - 1] == me + 1 && sent[N - 1] -> accept(N - 1) }
+    :: d_step { N > 2 && backlog[N - 2] == me + 1 && sent[N - 2] -> accept(N - 2) }
+    :: atomic { MAY_DIE; assert(path == me + 1); break } /* P7 */
+    od;
+
+    work();
+    work_off_marks();
 
     got = ANSWER(me);
 #ifdef MUTANT_UNLINK_AFTER_UNLOCK
@@ -1070,6 +1110,77 @@ deleted:
         finished++
     }
 }
+
+/* ==== the service ==== */
+
+#define ALL_CALLS_ENDED (finished == N + OTHER)
+
+#ifdef MUTANT_SERVICE_STAYS_UNSEEN
+#define STANDS true
+#else
+#define STANDS (path == me + 1)
+#endif
+
+#if SERVICE
+proctype service(byte me)
+{
+    byte j, x, todo;
+    bool delivered;
+
+    goto wait; /* see init */
+
+begin:
+    atomic {
+        if
+        :: lock[inode] == 0 && !ALL_CALLS_ENDED -> MAY_DIE; lock[inode] = me + 1
+        :: lock[inode] == 0 && ALL_CALLS_ENDED -> goto over
+        fi;
+        leading++; printf("the service leads\n"); assert(leading == 1) /* P4 */
+    };
+    atomic { MAY_DIE; path = me + 1 };
+    atomic { MAY_DIE; listening[me] = true };
+
+wait:
+    do
+    :: d_step { backlog[0] == me + 1 && sent[0] -> accept(0) }
+    :: d_step { backlog[N - 1] == me + 1 && sent[N - 1] -> accept(N - 1) }
+    :: d_step { N > 2 && backlog[N - 2] == me + 1 && sent[N - 2] -> accept(N - 2) }
+    :: atomic {
+            taken[0] != 0 || taken[N - 1] != 0 || (N > 2 && taken[N - 2] != 0) -> MAY_DIE;
+            assert(path == me + 1 || removed < REMOVED) /* P7 */
+        };
+        work();
+        atomic { MAY_DIE; d_step { forget_batch() } };
+        work_off_marks();
+        skip;
+        d_step { forget_batch() }
+    :: atomic { taken[0] == 0 && taken[N - 1] == 0 && (!STANDS || ALL_CALLS_ENDED) -> break }
+    :: atomic {
+            taken[0] == 0 && taken[N - 1] == 0 && gives > 0 -> gives--;
+            printf("the service gives way\n"); break
+        }
+    :: atomic { CAN_DIE -> kills--; printf("the service is KILLED\n"); goto killed }
+    od;
+    atomic { MAY_DIE; if :: path == me + 1 -> path = 0 :: else fi };
+    atomic { MAY_DIE; d_step { let_go() } };
+    goto begin;
+
+killed:
+    atomic { j = 0; d_step { let_go(); op_clear(); w = 0; x = 0; todo = 0 } };
+
+over:
+    finished++
+}
+
+proctype administrator()
+{
+end:
+    do
+    :: d_step { removed > 0 && path == STAYER + 1 -> printf("the socket is removed\n");
+            removed--; path = 0 }
+    od
+}
+#endif
 
 /* Node 2: the same requests in the same order, alone; ADD, then DEL. */
 #define WRITER_WANTS(a) (!(gone & (1 << (a))) && (pool[a] == 0 || POD(pool[a] - 1) == POD(me)))
@@ -1187,7 +1298,7 @@ proctype end_of_all()
     byte i;
 
     d_step {
-        finished == N + OTHER && QUIET -> assert(lock[0] == 0 && lock[1] == 0 && leading == 0);
+        finished == N + OTHER + SERVICE && QUIET -> assert(lock[0] == 0 && lock[1] == 0 && leading == 0);
         do
         :: i < N ->
             if
@@ -1228,6 +1339,17 @@ init
         :: LOST -> run disk()
         :: else
         fi;
+#if SERVICE
+        lock[inode] = STAYER + 1;
+        leading = 1;
+        path = STAYER + 1;
+        listening[STAYER] = true;
+        run service(STAYER);
+        if
+        :: REMOVED -> run administrator()
+        :: else
+        fi;
+#endif
         run end_of_all()
     }
 }

@@ -9,12 +9,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 
 #include "core/buf.h"
 #include "core/fs.h"
 #include "unit.h"
 
-#define NOBODY 65534U
+#define NOBODY   65534U
+#define EXCHANGE 2U /* RENAME_EXCHANGE; musl 1.2.3 has neither it nor renameat2() */
 
 /* ---- trees ---- */
 
@@ -403,7 +405,7 @@ static pid_t keep_exchanging(const char *dir, const char *a, const char *b)
         pid = fork();
         ck_assert_int_ge(pid, 0);
         if (pid == 0)
-                while (renameat2(AT_FDCWD, a_path, AT_FDCWD, b_path, RENAME_EXCHANGE) == 0)
+                while (syscall(SYS_renameat2, AT_FDCWD, a_path, AT_FDCWD, b_path, EXCHANGE) == 0)
                         ;
         if (pid == 0)
                 _exit(1);
