@@ -21,13 +21,11 @@ void seats_done(struct seats *seats)
 
 /* ---- reading ---- */
 
-void slice_pool_list_done(struct slice_pool_list *list)
+void slice_pool_done(struct slice_pool *pool)
 {
-        for (size_t i = 0; i < list->count; i++)
-                free(list->items[i].entries);
-        free(list->items);
-        json_free(list->document);
-        *list = (struct slice_pool_list){ 0 };
+        free(pool->entries);
+        json_free(pool->document);
+        *pool = (struct slice_pool){ 0 };
 }
 
 static int decode_labels(const struct json_at *at, void *dst, _unused_ struct err *err)
@@ -62,19 +60,29 @@ static int decode_owners(const struct json_at *at, void *dst, struct err *err)
         return json_list(at, decode_owner, dst, err);
 }
 
-static int decode_metadata(const struct json_at *at, void *dst, struct err *err)
+static int decode_head(const struct json_at *at, void *dst, struct err *err)
 {
         static const struct json_field fields[] = {
-                { "name", json_decode_text, offsetof(struct slice_pool, name), JSON_PLAIN },
-                { "uid", json_decode_text, offsetof(struct slice_pool, uid), JSON_PLAIN },
+                { "name", json_decode_text, offsetof(struct slice_pool_head, name), JSON_PLAIN },
+                { "uid", json_decode_text, offsetof(struct slice_pool_head, uid), JSON_PLAIN },
                 { "resourceVersion", json_decode_text,
-                  offsetof(struct slice_pool, resource_version), JSON_PLAIN },
-                { "labels", decode_labels, offsetof(struct slice_pool, managed), JSON_PLAIN },
-                { "ownerReferences", decode_owners, offsetof(struct slice_pool, managed),
+                  offsetof(struct slice_pool_head, resource_version), JSON_PLAIN },
+                { "labels", decode_labels, offsetof(struct slice_pool_head, managed), JSON_PLAIN },
+                { "ownerReferences", decode_owners, offsetof(struct slice_pool_head, managed),
                   JSON_PLAIN },
         };
 
         return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
+}
+
+int slice_pool_read_head(const struct json_at *at, struct slice_pool_head *ret, struct err *err)
+{
+        static const struct json_field fields[] = {
+                { "metadata", decode_head, 0, JSON_PLAIN },
+        };
+
+        *ret = (struct slice_pool_head){ .name = "", .uid = "", .resource_version = "" };
+        return json_object(at, fields, ARRAY_SIZE(fields), ret, err);
 }
 
 /* Anything that makes no sense leaves the range unset. */
@@ -143,56 +151,26 @@ static int decode_status(const struct json_at *at, void *dst, struct err *err)
         return json_object(at, fields, ARRAY_SIZE(fields), dst, err);
 }
 
-static int decode_pool(const struct json_at *at, void *dst, struct err *err)
+int slice_pool_parse(const char *text, size_t len, struct slice_pool *ret, struct err *err)
 {
         static const struct json_field fields[] = {
-                { "metadata", decode_metadata, 0, JSON_PLAIN },
                 { "spec", decode_spec, 0, JSON_PLAIN },
                 { "status", decode_status, 0, JSON_PLAIN },
         };
-        struct slice_pool_list *list = dst;
-        struct slice_pool *pool,
-                *items = reallocarray(list->items, list->count + 1, sizeof(*items));
-
-        if (!items)
-                return err_oom(err);
-        list->items = items;
-        pool = &items[list->count++];
-        *pool = (struct slice_pool){ .name = "", .uid = "", .resource_version = "" };
-        return json_object(at, fields, ARRAY_SIZE(fields), pool, err);
-}
-
-static int decode_items(const struct json_at *at, void *dst, struct err *err)
-{
-        return json_list(at, decode_pool, dst, err);
-}
-
-int slice_pool_list_parse(const char *text, size_t len, struct slice_pool_list *ret,
-                          struct err *err)
-{
-        static const struct json_field fields[] = {
-                { "items", decode_items, 0, JSON_PLAIN },
-        };
-        _cleanup_(slice_pool_list_done) struct slice_pool_list list = { 0 };
+        _cleanup_(slice_pool_done) struct slice_pool pool = { 0 };
         struct json_at top = { 0 };
-        int r = json_parse(text, len, &list.document, err);
+        int r = json_parse(text, len, &pool.document, err);
 
-        top.value = list.document;
+        top.value = pool.document;
         if (r == 0)
-                r = json_object(&top, fields, ARRAY_SIZE(fields), &list, err);
+                r = slice_pool_read_head(&top, &pool.head, err);
+        if (r == 0)
+                r = json_object(&top, fields, ARRAY_SIZE(fields), &pool, err);
         if (r < 0)
                 return r;
-        *ret = list;
-        list = (struct slice_pool_list){ 0 };
+        *ret = pool;
+        pool = (struct slice_pool){ 0 };
         return 0;
-}
-
-const struct slice_pool *slice_pool_list_find(const struct slice_pool_list *list, const char *name)
-{
-        for (size_t i = 0; i < list->count; i++)
-                if (strcmp(list->items[i].name, name) == 0)
-                        return &list->items[i];
-        return NULL;
 }
 
 /* ---- writing ---- */
@@ -318,7 +296,7 @@ void slice_pool_write_change(struct buf *buf, const struct slice_pool *pool,
         json_writer_init_compact(&w, buf);
         json_begin(&w, NULL, '[');
         begin_operation(&w, "test", "/metadata/resourceVersion");
-        json_put_string(&w, "value", pool->resource_version);
+        json_put_string(&w, "value", pool->head.resource_version);
         json_end(&w, '}');
         begin_operation(&w, "add", "/spec"); /* in place of what is there */
         put_spec(&w, "value", slicing);
@@ -338,8 +316,8 @@ void slice_pool_write_delete(struct buf *buf, const struct slice_pool *pool)
         json_put_string(&w, "kind", "DeleteOptions");
         json_put_string(&w, "apiVersion", "v1");
         json_begin(&w, "preconditions", '{');
-        json_put_string(&w, "uid", pool->uid);
-        json_put_string(&w, "resourceVersion", pool->resource_version);
+        json_put_string(&w, "uid", pool->head.uid);
+        json_put_string(&w, "resourceVersion", pool->head.resource_version);
         json_end(&w, '}');
         json_end(&w, '}');
 }

@@ -27,26 +27,26 @@ struct slice_pool_entry {
         struct ipnet net; /* unset: none */
 };
 
-/* A NodeSlicePool object. Texts are borrowed from the list. */
+/* What metadata alone tells of an object. Texts are borrowed. */
+struct slice_pool_head {
+        const char *name, *uid, *resource_version; /* "" when absent */
+        bool managed;                              /* a controller has made it: it may be deleted */
+};
+
+int slice_pool_read_head(const struct json_at *at, struct slice_pool_head *ret, struct err *err);
+
+/* A NodeSlicePool object. Texts are borrowed from the document. */
 struct slice_pool {
-        const char *name, *uid, *resource_version;
-        bool managed;       /* a controller has made it: it may be deleted */
+        struct slice_pool_head head;
         struct ipnet range; /* unset: spec makes no sense */
         unsigned prefix;
         struct slice_pool_entry *entries; /* owned; as they stand there */
         size_t count;
-};
-
-struct slice_pool_list {
-        struct slice_pool *items; /* owned */
-        size_t count;
         struct json *document; /* owned */
 };
 
-void slice_pool_list_done(struct slice_pool_list *list);
-int slice_pool_list_parse(const char *text, size_t len, struct slice_pool_list *ret,
-                          struct err *err);
-const struct slice_pool *slice_pool_list_find(const struct slice_pool_list *list, const char *name);
+void slice_pool_done(struct slice_pool *pool);
+int slice_pool_parse(const char *text, size_t len, struct slice_pool *ret, struct err *err);
 
 /* Whether the object says just this already. */
 bool slice_pool_says(const struct slice_pool *pool, const struct slicing *slicing,

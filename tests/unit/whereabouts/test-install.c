@@ -506,7 +506,7 @@ static void install_into_too_little(const char *dir)
         static char large[1 << 20];
 
         (void)dir;
-        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
                 exit(2);
         place = make_place();
         ck_assert_int_eq(mount("none", place.bin, "tmpfs", 0, "size=64k,mode=0755"), 0);
@@ -518,7 +518,7 @@ static void install_into_too_little(const char *dir)
                       "install BIN/whereabouts: write whereabouts: no space left on device");
         ck_assert_str_eq(unit_read(place.bin, "whereabouts"), FOREIGN);
         ck_assert_uint_eq(unit_count(place.bin), 1);
-        ck_assert_int_eq(mount("none", place.bin, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+        ck_assert_int_eq(mount("none", place.bin, "none", MS_REMOUNT | MS_RDONLY, NULL), 0);
         install_fails(&place,
                       "install BIN/whereabouts: keep it as whereabouts.old: read-only file system");
         ck_assert_uint_eq(unit_count(place.bin), 1);

@@ -7,10 +7,10 @@
 
 #include "unit.h"
 
-#define OBJECT(meta, allocations)                                                                  \
-        "{\"items\":[{\"metadata\":{\"name\":\"net\",\"uid\":\"u\",\"resourceVersion\":\"7\"" meta \
-        "},\"spec\":{\"range\":\"10.0.0.0/8\",\"sliceSize\":\"/10\"},"                             \
-        "\"status\":{\"allocations\":[" allocations "]}}]}"
+#define OBJECT(meta, allocations)                                                      \
+        "{\"metadata\":{\"name\":\"net\",\"uid\":\"u\",\"resourceVersion\":\"7\"" meta \
+        "},\"spec\":{\"range\":\"10.0.0.0/8\",\"sliceSize\":\"/10\"},"                 \
+        "\"status\":{\"allocations\":[" allocations "]}}"
 #define FOUR(a, b, c, d)     \
         ENTRY(a, "10.0.0.0") \
         "," ENTRY(b, "10.64.0.0") "," ENTRY(c, "10.128.0.0") "," ENTRY(d, "10.192.0.0")
@@ -133,7 +133,7 @@ static const struct {
 
 START_TEST(every_node_gets_a_slice)
 {
-        _cleanup_(slice_pool_list_done) struct slice_pool_list objects = { 0 };
+        _cleanup_(slice_pool_done) struct slice_pool object = { 0 };
         _cleanup_(text_list_done) struct text_list nodes = { 0 }, names = { 0 };
         _cleanup_(pool_list_done) struct pool_list pools = { 0 };
         _cleanup_(seats_done) struct seats in_use = { 0 }, seats = { 0 };
@@ -143,11 +143,11 @@ START_TEST(every_node_gets_a_slice)
         struct err err;
 
         (void)snprintf(text, sizeof(text), OBJECT("", "%s"), rows[_i].have ? rows[_i].have : "");
-        unit_assert_ok(slice_pool_list_parse(text, strlen(text), &objects, &err), &err);
+        unit_assert_ok(slice_pool_parse(text, strlen(text), &object, &err), &err);
         split(rows[_i].nodes, &nodes);
         make_pools(rows[_i].pools, &pools);
         unit_assert_ok(seats_in_use(&slicing, &pools, &names, &in_use, &err), &err);
-        unit_assert_ok(seats_assign(&slicing, rows[_i].have ? objects.items : NULL, &in_use, &nodes,
+        unit_assert_ok(seats_assign(&slicing, rows[_i].have ? &object : NULL, &in_use, &nodes,
                                     &seats, &without, &err),
                        &err);
         print_seats(&slicing, &seats, got, sizeof(got));
@@ -159,35 +159,33 @@ END_TEST
 /* Whatever happens, a second round changes nothing. */
 START_TEST(what_was_written_stays)
 {
-        _cleanup_(slice_pool_list_done) struct slice_pool_list before = { 0 }, after = { 0 };
+        _cleanup_(slice_pool_done) struct slice_pool before = { 0 }, after = { 0 };
         _cleanup_(text_list_done) struct text_list nodes = { 0 }, names = { 0 };
         _cleanup_(pool_list_done) struct pool_list pools = { 0 };
         _cleanup_(seats_done) struct seats in_use = { 0 }, seats = { 0 }, again = { 0 };
-        _cleanup_(buf_done) struct buf object, list;
+        _cleanup_(buf_done) struct buf object;
         struct slicing slicing = slicing_of("10.0.0.0/8", 10);
         char text[4096];
         size_t without;
         struct err err;
 
         (void)snprintf(text, sizeof(text), OBJECT("", "%s"), rows[_i].have ? rows[_i].have : "");
-        unit_assert_ok(slice_pool_list_parse(text, strlen(text), &before, &err), &err);
+        unit_assert_ok(slice_pool_parse(text, strlen(text), &before, &err), &err);
         split(rows[_i].nodes, &nodes);
         make_pools(rows[_i].pools, &pools);
         unit_assert_ok(seats_in_use(&slicing, &pools, &names, &in_use, &err), &err);
-        unit_assert_ok(seats_assign(&slicing, rows[_i].have ? before.items : NULL, &in_use, &nodes,
+        unit_assert_ok(seats_assign(&slicing, rows[_i].have ? &before : NULL, &in_use, &nodes,
                                     &seats, &without, &err),
                        &err);
         buf_init(&object, 65536);
-        buf_init(&list, 65536);
         slice_pool_write_new(&object, "kube-system", &slicing, &seats);
-        buf_printf(&list, "{\"items\":[%s]}", buf_text(&object));
-        unit_assert_ok(slice_pool_list_parse(buf_text(&list), list.len, &after, &err), &err);
-        ck_assert(after.items->managed);
-        ck_assert_uint_eq(after.items->count, 4); /* the free ones, too */
-        ck_assert(slice_pool_says(after.items, &slicing, &seats));
-        unit_assert_ok(seats_assign(&slicing, after.items, &in_use, &nodes, &again, &without, &err),
+        unit_assert_ok(slice_pool_parse(buf_text(&object), object.len, &after, &err), &err);
+        ck_assert(after.head.managed);
+        ck_assert_uint_eq(after.count, 4); /* the free ones, too */
+        ck_assert(slice_pool_says(&after, &slicing, &seats));
+        unit_assert_ok(seats_assign(&slicing, &after, &in_use, &nodes, &again, &without, &err),
                        &err);
-        ck_assert(slice_pool_says(after.items, &slicing, &again));
+        ck_assert(slice_pool_says(&after, &slicing, &again));
 }
 END_TEST
 
@@ -220,23 +218,23 @@ END_TEST
 START_TEST(a_change_is_tested_against_what_was_read)
 {
         static const char text[] = OBJECT("", FOUR("a", "", "", ""));
-        _cleanup_(slice_pool_list_done) struct slice_pool_list objects = { 0 };
+        _cleanup_(slice_pool_done) struct slice_pool object = { 0 };
         _cleanup_(buf_done) struct buf patch, deletion;
         struct slicing slicing = slicing_of("10.0.0.0/9", 9);
         const struct seats none = { 0 };
         struct err err;
 
-        unit_assert_ok(slice_pool_list_parse(text, strlen(text), &objects, &err), &err);
-        ck_assert(!slice_pool_says(objects.items, &slicing, &none));
+        unit_assert_ok(slice_pool_parse(text, strlen(text), &object, &err), &err);
+        ck_assert(!slice_pool_says(&object, &slicing, &none));
         buf_init(&patch, 65536);
         buf_init(&deletion, 4096);
-        slice_pool_write_change(&patch, objects.items, &slicing, &none);
+        slice_pool_write_change(&patch, &object, &slicing, &none);
         ck_assert_str_eq(buf_text(&patch),
                          "[{\"op\":\"test\",\"path\":\"/metadata/resourceVersion\",\"value\":\"7\"}"
                          ",{\"op\":\"add\",\"path\":\"/spec\",\"value\":{\"range\":\"10.0.0.0/9\","
                          "\"sliceSize\":\"/9\"}},{\"op\":\"add\",\"path\":\"/status\",\"value\":{"
                          "\"allocations\":[{\"nodeName\":\"\",\"sliceRange\":\"10.0.0.0/9\"}]}}]");
-        slice_pool_write_delete(&deletion, objects.items);
+        slice_pool_write_delete(&deletion, &object);
         ck_assert_str_eq(buf_text(&deletion),
                          "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{"
                          "\"uid\":\"u\",\"resourceVersion\":\"7\"}}");
@@ -257,15 +255,14 @@ static const struct {
 
 START_TEST(only_a_controllers_object_may_be_deleted)
 {
-        _cleanup_(slice_pool_list_done) struct slice_pool_list objects = { 0 };
+        _cleanup_(slice_pool_done) struct slice_pool object = { 0 };
         char text[4096];
         struct err err;
 
         (void)snprintf(text, sizeof(text), OBJECT("%s", ""), managed_rows[_i].meta);
-        unit_assert_ok(slice_pool_list_parse(text, strlen(text), &objects, &err), &err);
-        ck_assert_int_eq(objects.items->managed, managed_rows[_i].want);
-        ck_assert_ptr_eq(slice_pool_list_find(&objects, "net"), objects.items);
-        ck_assert_ptr_null(slice_pool_list_find(&objects, "nets"));
+        unit_assert_ok(slice_pool_parse(text, strlen(text), &object, &err), &err);
+        ck_assert_int_eq(object.head.managed, managed_rows[_i].want);
+        ck_assert_str_eq(object.head.name, "net");
 }
 END_TEST
 
