@@ -52,7 +52,7 @@ def cleaned(cluster):
             cluster.api.call("DELETE", f"{path}/{pods.name(left)}", {"propagationPolicy": "Background"})
     there = pods.PATHS["Pod"].format("default")
     for left in cluster.api.list(there):
-        cluster.api.call("DELETE", f"{there}/{pods.name(left)}", {"gracePeriodSeconds": 1})
+        cluster.api.call("DELETE", f"{there}/{pods.name(left)}", {"gracePeriodSeconds": 0})
     clusters.wait(lambda: not cluster.api.list(there), "no pod is left", 120)
 
 

@@ -153,6 +153,7 @@ def test_the_controller_frees_what_a_node_that_never_returns_had(cluster, trio):
     assert set(pods.allocations(cluster)) == {f"default/{pods.name(pod)}" for pod in made}
     cluster.nodes[0].stop()
     group.delete()
+    wait(lambda: all("deletionTimestamp" in pod["metadata"] for pod in group.pods()), "nobody makes others instead")
     for pod in made:
         pods.force_delete(cluster, pod)
     group.gone()

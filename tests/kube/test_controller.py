@@ -463,7 +463,8 @@ def test_a_pool_that_refuses_keeps_no_other_waiting(api, cluster, proxy, behind,
     assert not api.reservations()
 
 
-@pytest.mark.parametrize("fault", [answer(500), answer(503), answer(403), answer(404), cut()], ids=str)
+@pytest.mark.parametrize("fault", [answer(500), answer(503), answer(403), answer(404), cut()],
+                         ids=["500", "503", "403", "404", "cut"])
 def test_an_error_about_the_pod_frees_nothing(api, cluster, proxy, behind, controller, fault):
     cluster.pod("pod1", ["10.10.0.77"])  # suspicious, and asked for
     cluster.pool({"1": "pod1", "9": "gone"})
