@@ -8,6 +8,7 @@ off: the same disk, and nothing else of what was there.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -34,8 +35,10 @@ def birth(pid):
 class Cgroup:
     """A cgroup of one's own below ours, in every hierarchy of version 1."""
 
+    _count = itertools.count()
+
     def __init__(self, name):
-        self.name = f"{PREFIX}-{os.getpid()}-{birth(os.getpid())}-{name}"
+        self.name = f"{PREFIX}-{os.getpid()}-{birth(os.getpid())}-{next(self._count)}-{name}"
         self.paths = []
         for _, controllers, path in self._ours():
             if not controllers:
