@@ -44,6 +44,28 @@ int text_list_decode(const struct json_at *at, void *dst, struct err *err)
         return json_list(at, decode_text, dst, err);
 }
 
+int text_compare_items(const void *a, const void *b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void text_list_sort(struct text_list *list)
+{
+        if (list->count > 1)
+                qsort(list->items, list->count, sizeof(*list->items), text_compare_items);
+}
+
+bool text_list_find(const struct text_list *list, const char *text, size_t *ret)
+{
+        char **found = list->count > 0 ? bsearch(&text, list->items, list->count,
+                                                 sizeof(*list->items), text_compare_items)
+                                       : NULL;
+
+        if (found)
+                *ret = (size_t)(found - list->items);
+        return found != NULL;
+}
+
 void dns_done(struct dns *dns)
 {
         text_list_done(&dns->nameservers);

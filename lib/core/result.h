@@ -23,6 +23,13 @@ void text_list_done(struct text_list *list);
 int text_list_add(struct text_list *list, const char *text, size_t len, struct err *err);
 /* Decoder: appends the strings of a JSON list. */
 int text_list_decode(const struct json_at *at, void *dst, struct err *err);
+/* Brings the texts into the order of strcmp(3), which text_list_find() needs. */
+void text_list_sort(struct text_list *list);
+/* Where the text is; false, and *ret untouched, when it is not there. */
+bool text_list_find(const struct text_list *list, const char *text, size_t *ret);
+
+/* strcmp(3) for qsort(3) and bsearch(3) over an array of texts. */
+int text_compare_items(const void *a, const void *b);
 
 struct result_ip {
         struct ipnet address;

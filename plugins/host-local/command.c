@@ -85,11 +85,6 @@ static int read_document(const char *path, struct json **ret, struct err *err)
         return r;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The networks to tell about: those that are named, or all below the data directory. While the
  * default one is missing there are none. */
 static int find_networks(const struct arguments *arguments, struct text_list *ret, struct err *err)
@@ -132,8 +127,7 @@ static int read_reports(const struct arguments *arguments, struct report_list *r
         _cleanup_(text_list_done) struct text_list names = { 0 };
         int r = find_networks(arguments, &names, err);
 
-        if (names.count > 0)
-                qsort(names.items, names.count, sizeof(*names.items), compare_names);
+        text_list_sort(&names);
         for (size_t i = 0; i < names.count && r == 0; i++) {
                 _cleanup_(freep) char *path = fs_join(data_dir_of(arguments), names.items[i]);
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "core/result.h"
+
 #define NAME_MAX_LEN 1024 /* of an object; the API server takes 253 */
 
 struct audit_pool {
@@ -203,11 +205,6 @@ bool audit_is_near(const struct audit *audit, size_t pool, const struct reservat
 
 /* ---- entries that are not decoded ---- */
 
-static int compare_texts(const void *a, const void *b)
-{
-        return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* One pool's entries in the document, beside those that were understood. */
 struct odd_search {
         struct work *work;
@@ -230,7 +227,7 @@ static int look_at_member(const struct json_at *at, void *dst, struct err *err)
         struct err ignored;
 
         if (search->key_count > 0 && bsearch(&at->key, search->keys, search->key_count,
-                                             sizeof(*search->keys), compare_texts))
+                                             sizeof(*search->keys), text_compare_items))
                 return 0;
         if (json_object(at, holder_fields, ARRAY_SIZE(holder_fields), &holder, &ignored) < 0)
                 holder = (struct holder){ 0 };
@@ -260,7 +257,7 @@ static int look_at_pool(const struct json_at *at, void *dst, struct err *err)
         for (size_t i = 0; i < pool->count; i++)
                 keys[i] = pool->entries[i].key;
         if (pool->count > 0)
-                qsort(keys, pool->count, sizeof(*keys), compare_texts);
+                qsort(keys, pool->count, sizeof(*keys), text_compare_items);
         return json_members(&allocations, look_at_member, &search, err);
 }
 

@@ -93,52 +93,22 @@ void owned_end(struct owned *owned)
 
 /* ---- the pods of this node ---- */
 
-struct names {
-        char **items; /* owned: "NAMESPACE/NAME"; sorted once it is complete */
-        size_t count;
-};
-
-static void names_done(struct names *names)
-{
-        for (size_t i = 0; i < names->count; i++)
-                free(names->items[i]);
-        free(names->items);
-}
-
 static int add_pod(const struct json_at *at, void *dst, struct err *err)
 {
-        struct names *names = dst;
+        _cleanup_(freep) char *name = NULL;
         struct pod pod = { 0 };
-        char *name = NULL, **items;
         int r = pod_read(at, &pod, err);
 
         if (r < 0)
                 return r;
-        r = asprintf(&name, "%s/%s", pod.namespace, pod.name);
+        if (asprintf(&name, "%s/%s", pod.namespace, pod.name) < 0)
+                name = NULL;
         pod_done(&pod);
-        items = r < 0 ? NULL : reallocarray(names->items, names->count + 1, sizeof(*items));
-        if (!items) {
-                free(r < 0 ? NULL : name);
-                return err_oom(err);
-        }
-        names->items = items;
-        items[names->count++] = name;
-        return 0;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool has_name(const struct names *names, const char *name)
-{
-        return names->count > 0 && bsearch(&name, names->items, names->count, sizeof(*names->items),
-                                           compare_names) != NULL;
+        return name ? text_list_add(dst, name, strlen(name), err) : err_oom(err);
 }
 
 static int list_pods(const struct owned_look *look, const struct k8s_limits *limits,
-                     struct names *ret, struct err *err)
+                     struct text_list *ret, struct err *err)
 {
         _cleanup_(freep) char *selector = NULL;
         struct k8s_list list = {
@@ -150,8 +120,7 @@ static int list_pods(const struct owned_look *look, const struct k8s_limits *lim
                 return err_oom(err);
         list.selector = selector;
         r = k8s_list_each(look->own, &list, limits, add_pod, ret, err);
-        if (r == 0 && ret->count > 0)
-                qsort(ret->items, ret->count, sizeof(*ret->items), compare_names);
+        text_list_sort(ret);
         return r;
 }
 
@@ -166,8 +135,8 @@ struct candidate {
 
 struct candidates {
         const struct owned_look *look;
-        const struct names *here;
-        struct candidate *items; /* owned; room for SUSPECTS_MAX */
+        const struct text_list *here; /* "NAMESPACE/NAME" of each pod of the node; sorted */
+        struct candidate *items;      /* owned; room for SUSPECTS_MAX */
         size_t count;
 };
 
@@ -190,8 +159,10 @@ static int take_candidate(const struct record *record, void *context)
         const struct group *group = candidates->look->group;
         struct candidate *candidate = &candidates->items[candidates->count];
         const char *slash = record->podref ? strchr(record->podref, '/') : NULL;
+        size_t at;
 
-        if (!slash || slash == record->podref || has_name(candidates->here, record->podref) ||
+        if (!slash || slash == record->podref ||
+            text_list_find(candidates->here, record->podref, &at) ||
             !record_is_of(record, group->kubeconfig->server, group->kubeconfig->namespace) ||
             record_is_marked(group->records, record))
                 return 0;
@@ -289,7 +260,7 @@ int owned_look(struct owned *owned, const struct owned_look *look, size_t *ret_r
                struct err *err)
 {
         const struct k8s_limits limits = { clock_boot_ms() + ASK_MS, CONNECT_MS, REPEAT_MS };
-        _cleanup_(names_done) struct names here = { 0 };
+        _cleanup_(text_list_done) struct text_list here = { 0 };
         _cleanup_(candidates_done) struct candidates candidates = { .look = look, .here = &here };
         int r = list_pods(look, &limits, &here, err);
 

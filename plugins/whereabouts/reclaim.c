@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/result.h"
 #include "k8s-list.h"
 #include "reclaim-free.h"
 #include "repair.h"
@@ -120,11 +121,6 @@ static int ask_some_pods(const struct reclaim_way *way, struct reconcile *reconc
 
 /* ---- nodes ---- */
 
-static int compare_names(const void *a, const void *b)
-{
-        return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The nodes of deleted pods, each once. */
 static const char **nodes_to_ask(const struct reconcile *reconcile, size_t *ret_count)
 {
@@ -140,7 +136,7 @@ static const char **nodes_to_ask(const struct reconcile *reconcile, size_t *ret_
                         names[count++] = pod->node;
         }
         if (count > 1)
-                qsort(names, count, sizeof(*names), compare_names);
+                qsort(names, count, sizeof(*names), text_compare_items);
         for (size_t i = 0; i < count; i++)
                 if (i == 0 || strcmp(names[i], names[unique - 1]) != 0)
                         names[unique++] = names[i];

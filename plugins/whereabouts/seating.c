@@ -114,21 +114,9 @@ static void seating_done(struct seating *seating)
 /* Whether the node has a slice; NULL for one that does not exist (any more). */
 static bool *seated(const struct seating *seating, const char *name)
 {
-        const struct text_list *nodes = seating->nodes;
-        size_t low = 0, high = nodes->count;
+        size_t at;
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int order = strcmp(nodes->items[middle], name);
-
-                if (order == 0)
-                        return &seating->seated[middle];
-                if (order < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NULL;
+        return text_list_find(seating->nodes, name, &at) ? &seating->seated[at] : NULL;
 }
 
 /* What the object says stays, but for slices of nodes that are gone and that nobody uses, and for

@@ -64,11 +64,6 @@ static int add_node(const struct json_at *at, void *dst, struct err *err)
         return r < 0 ? r : text_list_add(dst, text, strlen(text), err);
 }
 
-static int compare_texts(const void *a, const void *b)
-{
-        return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* An object as its metadata tells of it. */
 static int add_head(const struct json_at *at, void *dst, struct err *err)
 {
@@ -115,8 +110,7 @@ static int read_lists(struct round *round, struct err *err)
         if (r == 0)
                 r = k8s_list_each(round->k8s, &objects, &limits, add_head, round, err);
         slicing_list_sort(&round->slicings);
-        if (round->nodes.count > 1)
-                qsort(round->nodes.items, round->nodes.count, sizeof(char *), compare_texts);
+        text_list_sort(&round->nodes);
         tell_wishes(round);
         return r < 0 ? r : buf_check(&round->told, err);
 }

@@ -429,8 +429,31 @@ START_TEST(a_written_result_is_read_again)
 }
 END_TEST
 
+START_TEST(a_sorted_list_finds_its_texts)
+{
+        static const char *const texts[] = { "b", "", "ab", "a", "b" };
+        _cleanup_(text_list_done) struct text_list list = { 0 };
+        size_t at = 9;
+
+        text_list_sort(&list);
+        ck_assert(!text_list_find(&list, "", &at));
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                add_text(&list, texts[i]);
+        text_list_sort(&list);
+        ck_assert(!text_list_find(&list, "aa", &at));
+        ck_assert_uint_eq(at, 9);
+        ck_assert(text_list_find(&list, "", &at));
+        ck_assert_uint_eq(at, 0);
+        ck_assert(text_list_find(&list, "ab", &at));
+        ck_assert_uint_eq(at, 2);
+        ck_assert(text_list_find(&list, "b", &at));
+        ck_assert_uint_ge(at, 3);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
+        tcase_add_test(tests, a_sorted_list_finds_its_texts);
         unit_add_table(tests, each_version_has_its_golden_text, golden_rows);
         tcase_add_test(tests, a_result_that_does_not_fit_is_an_error);
         tcase_add_test(tests, an_invalid_byte_is_written_as_each_version_does);
