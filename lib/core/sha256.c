@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "core/hex.h"
+
 #define BLOCK 64U
 
 struct state {
@@ -127,13 +129,8 @@ void sha256_fields(const char *const *fields, size_t count, uint8_t ret[static S
 
 void sha256_fields_hex(const char *const *fields, size_t count, char hex[static SHA256_TEXT_MAX])
 {
-        static const char digits[] = "0123456789abcdef";
         uint8_t sum[SHA256_SIZE];
 
         sha256_fields(fields, count, sum);
-        for (size_t i = 0; i < SHA256_SIZE; i++) {
-                hex[i * 2] = digits[sum[i] >> 4];
-                hex[i * 2 + 1] = digits[sum[i] & 15];
-        }
-        hex[SHA256_SIZE * 2] = '\0';
+        hex_encode(sum, sizeof(sum), hex);
 }

@@ -9,6 +9,8 @@
 #include <openssl/rand.h>
 #include <string.h>
 
+#include "core/hex.h"
+
 static void digest_context_freep(EVP_MD_CTX **context)
 {
         EVP_MD_CTX_free(*context);
@@ -48,8 +50,7 @@ int digest_fields(const char *const *fields, size_t count, char ret[static DIGES
                      EVP_DigestUpdate(context, fields[i], strlen(fields[i]) + (i + 1 < count));
         if (!ok || !EVP_DigestFinal_ex(context, sum, &len) || len * 2 + 1 != DIGEST_TEXT_MAX)
                 return failed(err, "SHA-256");
-        for (unsigned i = 0; i < len; i++)
-                (void)snprintf(ret + (size_t)i * 2, 3, "%02x", sum[i]);
+        hex_encode(sum, len, ret);
         return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/hex.h"
 #include "core/sha256.h"
 
 /* ---- the key ---- */
@@ -149,15 +150,10 @@ int profile_provide(struct profile *profile, uint8_t code, const void *bytes, si
 
 void profile_put_hex(struct json_writer *w, const char *key, const uint8_t *bytes, size_t len)
 {
-        static const char digits[] = "0123456789abcdef";
         char text[2 * UINT8_MAX + 1];
 
         assert(len <= UINT8_MAX);
-        for (size_t i = 0; i < len; i++) {
-                text[i * 2] = digits[bytes[i] >> 4];
-                text[i * 2 + 1] = digits[bytes[i] & 15];
-        }
-        text[len * 2] = '\0';
+        hex_encode(bytes, len, text);
         json_put_string(w, key, text);
 }
 
