@@ -294,22 +294,6 @@ int index_find(struct index *index, const char *container_id, const char *ifname
         return count;
 }
 
-/* Replaces one slot by another in the bucket of `key`; invalid when there is none. */
-static void replace_slot(struct index *index, const struct index_slot *key,
-                         const struct index_slot *old, const struct index_slot *new)
-{
-        struct index_slot bucket[BUCKET_SLOTS];
-        size_t i = 0;
-
-        if (!read_bucket(index, key, bucket))
-                return;
-        while (i < BUCKET_SLOTS && memcmp(&bucket[i], old, sizeof(*old)) != 0)
-                i++;
-        if (i == BUCKET_SLOTS ||
-            !write_at(index, new, sizeof(*new), offset_of(index, key) + i * sizeof(*new)))
-                index_distrust(index);
-}
-
 void index_before_change(struct index *index)
 {
         if (index->valid && is_untouched(index) && index->stored)
@@ -329,28 +313,38 @@ void index_after_change(struct index *index)
                 index_distrust(index);
 }
 
-void index_add(struct index *index, const char *container_id, const char *ifname,
-               const struct ip *ip)
+/* Takes a free place of the owner's bucket for the slot, or frees the one that holds it; invalid
+ * when there is none. */
+static void put(struct index *index, const char *container_id, const char *ifname,
+                const struct ip *ip, bool present)
 {
         static const struct index_slot none = { 0 };
-        struct index_slot slot;
+        struct index_slot slot, bucket[BUCKET_SLOTS];
+        const struct index_slot *old = present ? &none : &slot, *new = present ? &slot : &none;
+        size_t i = 0;
 
         if (!index->valid)
                 return;
         slot = make_slot(index, container_id, ifname, ip);
-        replace_slot(index, &slot, &none, &slot);
+        if (!read_bucket(index, &slot, bucket))
+                return;
+        while (i < BUCKET_SLOTS && memcmp(&bucket[i], old, sizeof(*old)) != 0)
+                i++;
+        if (i == BUCKET_SLOTS ||
+            !write_at(index, new, sizeof(*new), offset_of(index, &slot) + i * sizeof(*new)))
+                index_distrust(index);
+}
+
+void index_add(struct index *index, const char *container_id, const char *ifname,
+               const struct ip *ip)
+{
+        put(index, container_id, ifname, ip, true);
 }
 
 void index_remove(struct index *index, const char *container_id, const char *ifname,
                   const struct ip *ip)
 {
-        static const struct index_slot none = { 0 };
-        struct index_slot slot;
-
-        if (!index->valid)
-                return;
-        slot = make_slot(index, container_id, ifname, ip);
-        replace_slot(index, &slot, &slot, &none);
+        put(index, container_id, ifname, ip, false);
 }
 
 /* ---- rebuilding ---- */
