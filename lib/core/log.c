@@ -100,6 +100,14 @@ static bool stderr_is_journal(void)
         return strcmp(stream, own) == 0;
 }
 
+void log_set_level_by_name(const char *name)
+{
+        if (strcmp(name, "debug") == 0)
+                log_set_level(LOG_LEVEL_DEBUG);
+        else if (strcmp(name, "error") == 0 || strcmp(name, "panic") == 0)
+                log_set_level(LOG_LEVEL_ERROR);
+}
+
 static void put_prefix(struct buf *line, enum log_level level)
 {
         /* syslog(3) priorities, as sd-daemon(3) wants them. */

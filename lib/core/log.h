@@ -22,6 +22,10 @@ enum log_level {
 /* Lines above this level are dropped. The start value is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 
+/* The same by the words of Go's programs: "debug", "verbose", "error", "panic". Others, "verbose"
+ * among them, leave the level as it is. */
+void log_set_level_by_name(const char *name);
+
 /* Appends to a file from now on (created with mode 0600; no symlink is followed at its end). */
 int log_set_file(const char *path, struct err *err);
 

@@ -31,6 +31,7 @@
 #define ACCESS_MS   300000 /* how old credentials may get */
 #define PATIENCE_MS 1500   /* as long as the Lease around an allocation lasts */
 #define POLL_MS     5
+#define AGAIN_MS    60000 /* after a failed run, whatever the schedule says */
 #define READY_MS    30000 /* how old the last answer of the API server may be */
 
 struct arguments {
@@ -222,9 +223,6 @@ static void take_report(struct controller *controller, const struct task_report 
                 slot->values[i] = report->values[i] +
                                   (task->values[i].kind == METRIC_COUNTER ? slot->values[i] : 0);
 }
-
-/* A failed run of a scheduled task is tried again before the schedule says so. */
-#define AGAIN_MS 60000
 
 static void worker_ready(struct loop_source *source, _unused_ uint32_t events, int64_t now_ms)
 {
@@ -456,14 +454,6 @@ static int misused(const char *what, const char *word)
         return options_misused(PROGRAM, "controller", what, word);
 }
 
-static void set_log_level(const char *level)
-{
-        if (strcmp(level, "debug") == 0)
-                log_set_level(LOG_LEVEL_DEBUG);
-        else if (strcmp(level, "error") == 0 || strcmp(level, "panic") == 0)
-                log_set_level(LOG_LEVEL_ERROR);
-}
-
 /* Returns 0, or the exit status. */
 static int check_arguments(const struct arguments *arguments, struct task_settings *ret)
 {
@@ -479,7 +469,7 @@ static int check_arguments(const struct arguments *arguments, struct task_settin
                               PROGRAM);
                 return 2;
         }
-        set_log_level(arguments->log_level);
+        log_set_level_by_name(arguments->log_level);
         *ret = (struct task_settings){ arguments->kubeconfig, grace_s * 1000, arguments->evicted };
         return 0;
 }

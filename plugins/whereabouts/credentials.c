@@ -40,8 +40,8 @@ enum asked {
 };
 
 struct credentials {
-        char *dir, *kubeconfig; /* paths as seen from here; owned */
-        const char *host_dir;   /* the directory as the host sees it; inside `dir` */
+        char *dir, *kubeconfig, *flat; /* paths as seen from here; owned */
+        const char *host_dir;          /* the directory as the host sees it; inside `dir` */
         const char *node_name, *cron, *account; /* borrowed; NULL: none */
         mode_t mode;
 
@@ -119,7 +119,8 @@ int credentials_new(const struct credentials_settings *settings, struct credenti
                 return err_oom(err);
         credentials->host_dir = credentials_host_path(credentials->dir);
         credentials->kubeconfig = fs_join(credentials->dir, CREDENTIALS_KUBECONFIG_NAME);
-        if (!credentials->kubeconfig)
+        credentials->flat = fs_join(credentials->dir, FLAT_NAME);
+        if (!credentials->kubeconfig || !credentials->flat)
                 return err_oom(err);
         *ret = TAKE_PTR(credentials);
         return 0;
@@ -131,6 +132,7 @@ void credentials_free(struct credentials *credentials)
                 return;
         free(credentials->dir);
         free(credentials->kubeconfig);
+        free(credentials->flat);
         free_secret(credentials->token);
         free(credentials);
 }
@@ -138,6 +140,11 @@ void credentials_free(struct credentials *credentials)
 const char *credentials_kubeconfig_path(const struct credentials *credentials)
 {
         return credentials->kubeconfig;
+}
+
+const char *credentials_flat_path(const struct credentials *credentials)
+{
+        return credentials->flat;
 }
 
 int64_t credentials_due_ms(const struct credentials *credentials)

@@ -61,8 +61,9 @@ int credentials_new(const struct credentials_settings *settings, struct credenti
                     struct err *err);
 void credentials_free(struct credentials *credentials);
 
-/* The path of whereabouts.kubeconfig as seen from here, borrowed: for the group's identity. */
+/* The paths of whereabouts.kubeconfig and whereabouts.conf as seen from here; borrowed. */
 const char *credentials_kubeconfig_path(const struct credentials *credentials);
+const char *credentials_flat_path(const struct credentials *credentials);
 
 /* One pass: renews the account's token when it is time, with the pod's own credentials, and writes
  * every file that differs. Call it again at credentials_due_ms() at the latest, and every few

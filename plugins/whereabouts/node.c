@@ -16,7 +16,6 @@
 
 #include "child.h"
 #include "core/clock.h"
-#include "core/fs.h"
 #include "core/log.h"
 #include "core/options.h"
 #include "http/endpoint.h"
@@ -51,8 +50,6 @@ struct shared {
 struct node {
         struct arguments arguments;
         struct credentials *credentials; /* owned */
-        char *flat_file;                 /* as seen from here; owned */
-        const char *kubeconfig_file;
         struct shared *shared;
         struct worker worker;
         struct keeper keeper;
@@ -85,14 +82,6 @@ static int take_arguments(struct arguments *arguments, struct err *err)
         return r;
 }
 
-static void set_log_level(const char *level)
-{
-        if (strcmp(level, "debug") == 0)
-                log_set_level(LOG_LEVEL_DEBUG);
-        else if (strcmp(level, "error") == 0 || strcmp(level, "panic") == 0)
-                log_set_level(LOG_LEVEL_ERROR);
-}
-
 /* Returns 0, or the exit status. */
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
@@ -118,7 +107,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
                 (void)fprintf(stderr, "%s %s: %s\n", PROGRAM, argv[0], err.msg);
                 return 2;
         }
-        set_log_level(arguments.log_level);
+        log_set_level_by_name(arguments.log_level);
         *ret = arguments;
         return 0;
 }
@@ -151,23 +140,6 @@ static int change_programs(struct node *node, struct err *err)
                 log_line(LOG_LEVEL_INFO, "%s/%s %s", bin_dir, install->programs[i].name,
                          install_end_text(install->programs[i].end));
         return r;
-}
-
-static int prepare_files(struct node *node, struct err *err)
-{
-        const struct credentials_settings settings = credentials_environment();
-        _cleanup_(freep) char *directory = NULL;
-        int r = credentials_new(&settings, &node->credentials, err);
-
-        if (r < 0)
-                return r;
-        node->kubeconfig_file = credentials_kubeconfig_path(node->credentials);
-        directory = strdup(node->kubeconfig_file);
-        if (!directory)
-                return err_oom(err);
-        *strrchr(directory, '/') = '\0';
-        node->flat_file = fs_join(directory, "whereabouts.conf");
-        return node->flat_file ? 0 : err_oom(err);
 }
 
 /* ---- what probes and Prometheus ask ---- */
@@ -329,15 +301,17 @@ static void catch_signals(void)
 
 static bool is_container(const struct node *node)
 {
-        return strncmp(node->kubeconfig_file, "/host/", 6) == 0;
+        return strncmp(credentials_kubeconfig_path(node->credentials), "/host/", 6) == 0;
 }
 
 static void set_children(struct node *node)
 {
-        node->worker =
-                (struct worker){ node->flat_file, node->kubeconfig_file, &node->shared->worker };
-        node->keeper = (struct keeper){ .flat_file = node->flat_file,
-                                        .kubeconfig_file = node->kubeconfig_file,
+        const char *flat = credentials_flat_path(node->credentials);
+        const char *kubeconfig = credentials_kubeconfig_path(node->credentials);
+
+        node->worker = (struct worker){ flat, kubeconfig, &node->shared->worker };
+        node->keeper = (struct keeper){ .flat_file = flat,
+                                        .kubeconfig_file = kubeconfig,
                                         .node = environment("NODENAME", NULL),
                                         .grace_ms = node->arguments.grace_ms,
                                         .may_release = true,
@@ -405,7 +379,6 @@ static void node_done(struct node *node)
                 loop_cancel_timer(node->loop, &node->tick);
         loop_free(node->loop);
         credentials_free(node->credentials);
-        free(node->flat_file);
         if (node->shared)
                 (void)munmap(node->shared, sizeof(*node->shared));
 }
@@ -423,6 +396,7 @@ static int share_memory(struct node *node, struct err *err)
 
 static int run(struct node *node, struct err *err)
 {
+        const struct credentials_settings settings = credentials_environment();
         const struct arguments *arguments = &node->arguments;
         int r = share_memory(node, err);
 
@@ -430,7 +404,7 @@ static int run(struct node *node, struct err *err)
                 r = change_programs(node, err);
         if (r < 0 || arguments->restore)
                 return r;
-        r = prepare_files(node, err);
+        r = credentials_new(&settings, &node->credentials, err);
         if (r == 0)
                 r = keeper_refresh(node->credentials, &node->shared->keeper, err);
         return r < 0 || arguments->once ? r : serve(node, err);
